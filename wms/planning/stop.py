@@ -1,0 +1,116 @@
+"""Stopping rules for the planners: when a search has done enough.
+
+A rule is a frozen, picklable value. Calling it starts a watch for one run: `watch = rule()`.
+The planner calls `watch(best)` once per round with its best cost so far (lower is better) and
+stops when the answer is a reason instead of None. One rule serves any number of runs.
+Only `MaxSeconds` reads a clock, and the clock is an argument: all other rules are reproducible.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from msgspec import Struct
+
+Watch: TypeAlias = Callable[[float], str | None]
+StopRule: TypeAlias = Callable[[], Watch]
+
+
+class MaxRounds(Struct, frozen=True):
+    """Stop after this many rounds; 0 keeps the first constructed plan."""
+
+    rounds: int
+
+    def __post_init__(self) -> None:
+        if self.rounds < 0:
+            raise ValueError(f"rounds must be >= 0, not {self.rounds}")
+
+    def __call__(self) -> Watch:
+        done = 0
+
+        def watch(best: float) -> str | None:
+            nonlocal done
+            done += 1
+            return "rounds" if done > self.rounds else None
+
+        return watch
+
+
+class MaxSeconds(Struct, frozen=True):
+    """Stop when the clock has advanced this far since the run began.
+
+    Units: seconds. `clock` is any monotonic function of no arguments.
+    """
+
+    seconds: float
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= 0:
+            raise ValueError(f"seconds must be >= 0, not {self.seconds}")
+
+    def __call__(self) -> Watch:
+        end = self.clock() + self.seconds
+
+        def watch(best: float) -> str | None:
+            return "time" if self.clock() >= end else None
+
+        return watch
+
+
+class NoImprovement(Struct, frozen=True):
+    """Stop after this many rounds in a row without a lower best cost."""
+
+    rounds: int
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise ValueError(f"rounds must be >= 1, not {self.rounds}")
+
+    def __call__(self) -> Watch:
+        lowest: float | None = None
+        stale = 0
+
+        def watch(best: float) -> str | None:
+            nonlocal lowest, stale
+            if lowest is None or best < lowest:
+                lowest, stale = best, 0
+            else:
+                stale += 1
+            return "no improvement" if stale >= self.rounds else None
+
+        return watch
+
+
+class Target(Struct, frozen=True):
+    """Stop as soon as the best cost is at or below `cost` (a known bound, or good enough)."""
+
+    cost: float
+
+    def __call__(self) -> Watch:
+        return lambda best: "target" if best <= self.cost else None
+
+
+class AnyOf(Struct, frozen=True):
+    """Stop when the first of several rules says so; the earliest in the list names the reason."""
+
+    rules: tuple[StopRule, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rules:
+            raise ValueError("rules must name at least one rule")
+
+    def __call__(self) -> Watch:
+        watches = [rule() for rule in self.rules]
+
+        def watch(best: float) -> str | None:
+            # Every watch is asked, so that the ones that count see every round.
+            answers = [ask(best) for ask in watches]
+            return next((reason for reason in answers if reason is not None), None)
+
+        return watch
+
+
+def any_of(*rules: StopRule) -> AnyOf:
+    """Combine rules: `any_of(MaxSeconds(2), NoImprovement(50))`."""
+    return AnyOf(rules)
