@@ -1,0 +1,82 @@
+"""Announced deliveries (ASN) and what really came (receipt lines)."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from wms.db import col, floor_key, floor_table
+
+ASN_STATES = ("open", "receiving", "closed", "cancelled")
+CONDITIONS = ("good", "damaged", "over", "unknown")
+
+asn = floor_table(
+    "asn",
+    col("owner_id", BigInteger, ForeignKey("owner.id")),
+    col("external_id", Text),
+    col("supplier", Text, default="''"),
+    col("state", Text, default="'open'"),
+    col("version", Integer, default="1"),
+    col("source_version", BigInteger, default="0"),
+    col("expected_at", DateTime(timezone=True)),
+    col("dock_id", BigInteger, null=True),
+    col("over_tolerance_pct", Integer, default="0"),
+    col("correlation_id", Text, default="''"),
+    col("created_at", DateTime(timezone=True)),
+    col("started_at", DateTime(timezone=True), null=True),
+    col("closed_at", DateTime(timezone=True), null=True),
+    CheckConstraint(f"state in {ASN_STATES}", name="state_known"),
+    floor_key("dock_id", "bin"),
+    UniqueConstraint("warehouse_id", "owner_id", "external_id"),
+    Index("asn_open_ix", "warehouse_id", "expected_at", postgresql_where=text(
+        "state in ('open', 'receiving')")),
+)  # fmt: skip
+
+asn_line = floor_table(
+    "asn_line",
+    col("asn_id", BigInteger),
+    col("line_no", Text),
+    col("item_id", BigInteger, ForeignKey("item.id")),
+    col("qty", Integer),
+    col("received", Integer, default="0"),  # good and damaged units booked against this line
+    col("lot_code", Text, default="''"),
+    col("expires_on", Date, null=True),
+    col("sscc", Text, default="''"),  # announced logistic unit that carries the line
+    CheckConstraint("qty > 0", name="qty_positive"),
+    CheckConstraint("received >= 0", name="received_never_negative"),
+    floor_key("asn_id", "asn"),
+    UniqueConstraint("warehouse_id", "asn_id", "line_no"),
+    Index("asn_line_sscc_ix", "warehouse_id", "sscc", postgresql_where=text("sscc <> ''")),
+)
+
+receipt_line = floor_table(
+    "receipt_line",  # append-only: one receiving act
+    col("asn_id", BigInteger),
+    col("asn_line_id", BigInteger, null=True),
+    col("at", DateTime(timezone=True)),
+    col("user_id", BigInteger, ForeignKey("app_user.id"), null=True),
+    col("owner_id", BigInteger),
+    col("item_id", BigInteger),
+    col("lot_id", BigInteger, null=True),
+    col("lpn_id", BigInteger),
+    col("qty", Integer),
+    col("condition", Text, default="'good'"),
+    col("scan_key", Uuid, null=True),
+    CheckConstraint("qty > 0", name="qty_positive"),
+    CheckConstraint(f"condition in {CONDITIONS}", name="condition_known"),
+    ForeignKeyConstraint(["item_id", "owner_id"], ["item.id", "item.owner_id"]),
+    floor_key("asn_id", "asn"),
+    floor_key("asn_line_id", "asn_line"),
+    floor_key("lpn_id", "lpn"),
+    Index("receipt_line_asn_ix", "warehouse_id", "asn_id"),
+)

@@ -1,0 +1,203 @@
+"""Pack one box well: try sequences and placing rules, then disturb the best sequence.
+
+A `Goods` value holds the kinds of pieces of one problem as arrays for the kernels; a `Load` is a
+number of pieces of each kind. `pack_box` answers with the best filling found in so many rounds.
+
+Units: mm, g. Guarantees: those of `spaces`; more rounds never give a worse answer; same seed, same
+answer.
+"""
+
+import threading
+from functools import cache
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from wms.planning import compiled as machine
+from wms.planning import spaces
+from wms.planning.compiled import compiled, draw
+from wms.planning.spaces import fill
+
+STYLES = np.array(
+    [
+        [spaces.FAR_CORNER, 2, 1, 0],
+        [spaces.LOW_END, 2, 1, 0],
+        [spaces.TIGHT, 2, 1, 0],
+        [spaces.LOW_START, 2, 1, 0],
+        [spaces.LOW_END, 0, 1, 2],
+        [spaces.LOW_END, 1, 0, 2],
+        [spaces.LOW_START, 0, 1, 2],
+        [spaces.LOW_START, 1, 2, 0],
+    ],
+    np.int64,
+)
+
+
+class Goods(Struct, frozen=True, eq=False):
+    """The kinds of pieces of one problem.
+
+    Shape: turns[kind, turn, 3] with turn_count[kind] valid rows; one entry per kind elsewhere.
+    """
+
+    turns: np.ndarray
+    turn_count: np.ndarray
+    weight: np.ndarray
+    volume: np.ndarray
+    closed_top: np.ndarray
+    load_max: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+
+class Filling(Struct, frozen=True, eq=False):
+    """What found a place in one box: rows of kind, x, y, z, dx, dy, dz, and pieces per kind."""
+
+    placed: np.ndarray
+    counts: np.ndarray
+
+
+@compiled
+def search_box(orders, styles, turns, turn_count, weight, volume, closed_top, load_max, value,
+               box, limits, support_min, rounds, state, best_placed):
+    """Fill one box by every order and style, then disturb the best; return rows and value.
+
+    Writes the best rows to `best_placed`. Stops early when everything has found a place.
+    """
+    n = orders.shape[1]
+    placed = np.empty((n + 1, 7), np.int64)
+    taken = np.empty(n, np.int64)
+    order = np.empty(n, np.int64)
+    kept_order = np.empty(n, np.int64)
+    kept_taken = np.empty(n, np.int64)
+    kept_value = -1
+    kept_style = 0
+    best_value = -1
+    best_count = 0
+    tries = orders.shape[0] * styles.shape[0]
+    for turn in range(tries + rounds):
+        if turn < tries:
+            order[:] = orders[turn // styles.shape[0]]
+            style = turn % styles.shape[0]
+        else:
+            style = disturb(order, kept_order, kept_taken, kept_style, styles.shape[0], state)
+        count = fill(order, turns, turn_count, weight, volume, closed_top, load_max, box, limits,
+                     support_min, styles[style, 0], styles[style, 1:], placed, taken)
+        got = 0
+        for i in range(count):
+            got += value[placed[i, 0]]
+        if got >= kept_value:
+            kept_value = got
+            kept_style = style
+            kept_order[:] = order
+            kept_taken[:] = taken
+        if got > best_value:
+            best_value = got
+            best_count = count
+            best_placed[:count] = placed[:count]
+        if count == n:
+            break
+    return best_count, best_value
+
+
+@compiled
+def disturb(order, kept_order, kept_taken, kept_style, n_styles, state):
+    """Make a neighbour of the kept sequence; return the style to fill it with."""
+    n = order.shape[0]
+    order[:] = kept_order
+    style = kept_style
+    if draw(state, 4) == 0:
+        style = draw(state, n_styles)
+    for i in range(n):
+        if kept_taken[i] == 0 and draw(state, 2) == 0:
+            goal = draw(state, i + 1)
+            moved = order[i]
+            for j in range(i, goal, -1):
+                order[j] = order[j - 1]
+            order[goal] = moved
+    for _ in range(1 + draw(state, 3)):
+        a = draw(state, n)
+        b = draw(state, n)
+        order[a], order[b] = order[b], order[a]
+    return style
+
+
+def list_orders(goods: Goods, counts: np.ndarray) -> np.ndarray:
+    """Return the sequences that a search starts from: big pieces first, in several senses."""
+    size = np.sort(goods.turns[:, 0, :], axis=1)
+    keys = (
+        (-goods.volume,),
+        (-size[:, 2], -goods.volume),
+        (-size[:, 2] * size[:, 1], -goods.volume),
+        (-size[:, 0], -goods.volume),
+    )
+    # A closed top wastes the column above it, so such pieces come last where they matter.
+    orders = [
+        np.repeat(kinds, counts[kinds])
+        for kinds in (np.lexsort((*reversed(key), goods.closed_top)) for key in keys)
+    ]
+    return np.unique(np.array(orders, np.int64), axis=0)
+
+
+def pack_box(
+    goods: Goods,
+    counts: np.ndarray,
+    box: np.ndarray,
+    limits: np.ndarray,
+    support_min: float,
+    *,
+    value: np.ndarray | None = None,
+    rounds: int = 0,
+    seed: int = 1,
+) -> Filling:
+    """Return the most valuable filling of one box found in the first tries and so many rounds.
+
+    Shape: limits = most weight, volume and pieces. Value per kind is the volume if not given.
+    """
+    orders = list_orders(goods, counts)
+    placed = np.empty((orders.shape[1] + 1, 7), np.int64)
+    state = np.array([seed % (machine.MODULUS - 1) + 1], np.int64)
+    count, _ = kernel()(
+        orders, STYLES, goods.turns, goods.turn_count, goods.weight, goods.volume,
+        goods.closed_top, goods.load_max, goods.volume if value is None else value,
+        box, limits, support_min, rounds, state, placed,
+    )
+    rows = placed[:count].copy()
+    return Filling(rows, np.bincount(rows[:, 0], minlength=len(goods)))
+
+
+_warm = threading.Event()
+_warming = threading.Lock()
+
+
+@cache
+def plain_search() -> Any:
+    """Return the pure Python twin of `search_box`."""
+    return machine.plain(search_box)
+
+
+def kernel() -> Any:
+    """Return `search_box` as machine code if it is ready, else its plain twin.
+
+    The first call starts the making of the machine code beside the caller: about a second from the
+    on-disk cache, some tens of seconds the first time on a machine.
+    """
+    if _warm.is_set() or machine.numba is None:
+        return search_box
+    if _warming.acquire(blocking=False):
+        threading.Thread(target=warm_up, name="planning-warm-up", daemon=True).start()
+    return plain_search()
+
+
+def warm_up() -> None:
+    """Make or load the machine code now; a worker process calls this before its first order."""
+    one = np.array([1], np.int64)
+    turns = np.ones((1, 6, 3), np.int64)
+    for load_max in (np.empty(0, np.int64), one):
+        search_box(
+            np.zeros((1, 1), np.int64), STYLES, turns, one, one, one, one, load_max, one,
+            np.array([1, 1, 1], np.int64), np.array([1, 1, 1], np.int64), 0.5, 0,
+            np.array([1], np.int64), np.empty((2, 7), np.int64),
+        )
+    _warm.set()

@@ -1,0 +1,56 @@
+"""Settings from the environment (prefix WMS_), all problems reported at once."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from wms.errors import Invalid
+
+
+class BadSettings(Invalid):
+    say = "Settings are wrong: {problems}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process needs to start. Defaults run the demo on the embedded database.
+
+    `database_url` empty means the embedded PostgreSQL in `data_dir`. `pool_size` counts
+    connections of each pool (general and hot); two cores gain nothing above 16.
+    """
+
+    database_url: str = ""
+    data_dir: Path = Path(".wms")
+    host: str = "127.0.0.1"
+    port: int = 8420
+    pool_size: int = 8
+    secure_cookies: bool = False
+    egress_allow: str = ""  # comma-separated CIDRs webhooks may reach besides public addresses
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from WMS_* and DATABASE_URL; `overrides` that are not None win.
+
+    Raises BadSettings naming every wrong variable.
+    """
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        name = f"WMS_{field.name.upper()}"
+        text = os.environ.get(name)
+        if field.name == "database_url" and text is None:
+            text = os.environ.get("DATABASE_URL")
+        if overrides.get(field.name) is not None:
+            values[field.name] = overrides[field.name]
+        elif text is not None:
+            try:
+                values[field.name] = (
+                    Path(text) if field.type is Path else msgspec.convert(
+                        text, field.type, strict=False
+                    )
+                )
+            except msgspec.ValidationError as error:
+                problems.append(f"{name}={text!r}: {error}")
+    if problems:
+        raise BadSettings(problems="; ".join(problems))
+    return Settings(**values)  # type: ignore[arg-type]
