@@ -108,7 +108,6 @@ balance = floor_table(
     Index(
         "balance_lpn_ix", "warehouse_id", "lpn_id", postgresql_where=text("lpn_id is not null"),
     ),
-    postgresql_with={"fillfactor": 80},
 )  # fmt: skip
 
 movement = floor_table(
