@@ -125,7 +125,7 @@ BEGIN
     RAISE EXCEPTION 'a promise is released and made anew, never re-pointed' USING ERRCODE = 'WM002';
   END IF;
   UPDATE order_line SET allocated = allocated + change, waiting = waiting - change,
-         promised = least(promised, waiting - change)
+         promised = least(greatest(promised - change, 0), waiting - change)
    WHERE warehouse_id = NEW.warehouse_id AND id = NEW.order_line_id;
   UPDATE balance SET allocated = allocated + change
    WHERE warehouse_id = NEW.warehouse_id AND id = NEW.balance_id
