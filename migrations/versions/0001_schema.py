@@ -509,6 +509,7 @@ def upgrade() -> None:
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('rank_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('bin_id', sa.BigInteger(), nullable=True),
+    sa.Column('end_bin_id', sa.BigInteger(), nullable=True),
     sa.Column('only_user_id', sa.BigInteger(), nullable=True),
     sa.Column('not_user_id', sa.BigInteger(), nullable=True),
     sa.Column('claimed_by', sa.BigInteger(), nullable=True),
@@ -532,7 +533,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('warehouse_id', 'id', name=op.f('tour_pkey'))
     )
     op.create_index('tour_claimed_ix', 'tour', ['warehouse_id', 'claimed_by'], unique=False, postgresql_where=sa.text("state = 'claimed'"))
-    op.create_index('tour_ready_ix', 'tour', ['warehouse_id', 'kind', 'zone_id', 'rank_at', 'id'], unique=False, postgresql_where=sa.text("state = 'ready'"))
+    op.create_index('tour_last_ix', 'tour', ['warehouse_id', 'claimed_by', 'done_at'], unique=False, postgresql_where=sa.text("state = 'done'"))
+    op.create_index('tour_ready_ix', 'tour', ['warehouse_id', 'kind', 'rank_at', 'id'], unique=False, postgresql_where=sa.text("state = 'ready'"))
     op.create_index('tour_wave_ix', 'tour', ['warehouse_id', 'wave_id'], unique=False, postgresql_where=sa.text('wave_id is not null'))
     op.create_table('asn_line',
     sa.Column('warehouse_id', sa.Integer(), nullable=False),

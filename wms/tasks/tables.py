@@ -36,6 +36,7 @@ tour = floor_table(
     col("due_at", DateTime(timezone=True)),
     col("rank_at", DateTime(timezone=True)),  # due_at - priority: the order of candidates
     col("bin_id", BigInteger, null=True),  # where it starts, for nearness
+    col("end_bin_id", BigInteger, null=True),  # where it ended: the person stands there
     col("only_user_id", BigInteger, ForeignKey("app_user.id"), null=True),
     col("not_user_id", BigInteger, ForeignKey("app_user.id"), null=True),
     col("claimed_by", BigInteger, ForeignKey("app_user.id"), null=True),
@@ -57,12 +58,16 @@ tour = floor_table(
     floor_key("zone_id", "zone"),
     floor_key("bin_id", "bin"),
     Index(
-        "tour_ready_ix", "warehouse_id", "kind", "zone_id", "rank_at", "id",
+        "tour_ready_ix", "warehouse_id", "kind", "rank_at", "id",
         postgresql_where=text("state = 'ready'"),
     ),
     Index(
         "tour_claimed_ix", "warehouse_id", "claimed_by",
         postgresql_where=text("state = 'claimed'"),
+    ),
+    Index(
+        "tour_last_ix", "warehouse_id", "claimed_by", "done_at",
+        postgresql_where=text("state = 'done'"),
     ),
     Index(
         "tour_wave_ix", "warehouse_id", "wave_id", postgresql_where=text("wave_id is not null"),
