@@ -38,15 +38,9 @@ class Choice(Struct, frozen=True, eq=False):
 
     boxes: tuple[tuple[int, Filling], ...]
     left: np.ndarray
+    price: int
     bound: int
     stopped_because: str
-
-    def price(self, types: tuple[Box, ...], goods: Goods) -> int:
-        """Return the total price."""
-        return sum(
-            types[index].price_of(int(filling.counts @ goods.weight))
-            for index, filling in self.boxes
-        )
 
 
 class Search:
@@ -58,8 +52,9 @@ class Search:
         self.support_min = support_min
         self.seed = seed
         self.order = sorted(range(len(types)), key=lambda i: types[i].price)
-        self.fits = np.array([[box_fits(box, goods, k) for k in range(len(goods))]
-                              for box in types])
+        self.fits = np.array(
+            [[box_fits(box, goods, k) for k in range(len(goods))] for box in types]
+        )
 
     def price(self, boxes: list[tuple[int, Filling]]) -> int:
         return sum(
@@ -80,8 +75,9 @@ class Search:
     def pack(self, index: int, counts: np.ndarray, rounds: int) -> Filling:
         box = self.types[index]
         kept = np.where(self.fits[index], counts, 0)
-        return pack_box(self.goods, kept, box.inner, box.limits, self.support_min,
-                        rounds=rounds, seed=self.seed)
+        return pack_box(
+            self.goods, kept, box.inner, box.limits, self.support_min, rounds=rounds, seed=self.seed
+        )
 
     def find_one(
         self, counts: np.ndarray, stock: list[float], below: float, rounds: int
@@ -104,9 +100,7 @@ class Search:
         boxes: list[tuple[int, Filling]] = []
         left = counts.copy()
         stock = list(stock)
-        whole = np.array([
-            max(1, counts @ self.goods.volume), max(1, counts @ self.goods.weight)
-        ])
+        whole = np.array([max(1, counts @ self.goods.volume), max(1, counts @ self.goods.weight)])
         while left.any():
             best: tuple[float, int, Filling] | None = None
             for index in self.order:
@@ -116,8 +110,10 @@ class Search:
                 if not filling.counts.any():
                     continue
                 weight = int(filling.counts @ self.goods.weight)
-                gain = (policy[0] * (filling.counts @ self.goods.volume) / whole[0]
-                        + policy[1] * weight / whole[1])
+                gain = (
+                    policy[0] * (filling.counts @ self.goods.volume) / whole[0]
+                    + policy[1] * weight / whole[1]
+                )
                 worth = float(gain / self.types[index].price_of(weight))
                 if best is None or worth > best[0]:
                     best = worth, index, filling
@@ -146,10 +142,13 @@ class Search:
         self, counts: np.ndarray, stock: list[float], below: float, rounds: int
     ) -> tuple[list[tuple[int, Filling]], np.ndarray]:
         """Return the best of the simple plans for a load."""
+        plans = []
         one = self.find_one(counts, stock, below, rounds)
         if one is not None:
-            return [one], np.zeros_like(counts)
-        plans = [self.fill_many(counts, stock, policy, 0) for policy in POLICIES]
+            plans.append(([one], np.zeros_like(counts)))
+            if self.price([one]) <= 2 * self.types[self.order[0]].price:
+                return plans[0]
+        plans += [self.fill_many(counts, stock, policy, 0) for policy in POLICIES]
         return min(plans, key=lambda plan: (int(plan[1].sum()), self.price(plan[0])))
 
 
@@ -176,15 +175,16 @@ def bound_price(search: Search, counts: np.ndarray) -> int:
     bound = 0
     for kind in np.flatnonzero(counts):
         bound = max(bound, min(box.price for i, box in enumerate(types) if search.fits[i][kind]))
-    needs = (
-        int(counts @ goods.weight), int(counts @ goods.volume), int(counts.sum())
-    )
+    needs = (int(counts @ goods.weight), int(counts @ goods.volume), int(counts.sum()))
     for resource, need in enumerate(needs):
-        bound = max(bound, *(
-            min(-(-need * box.price // max(1, int(box.limits[resource]))) for box in types),
-            min(-(-need // max(1, int(box.limits[resource]))) for box in types)
-            * min(box.price for box in types),
-        ))
+        bound = max(
+            bound,
+            *(
+                min(-(-need * box.price // max(1, int(box.limits[resource]))) for box in types),
+                min(-(-need // max(1, int(box.limits[resource]))) for box in types)
+                * min(box.price for box in types),
+            ),
+        )
     holding = [types[i].price for i in search.order if search.can_hold(i, counts)]
     cheapest_two = 2 * min(box.price for box in types)
     return max(bound, min([*holding, cheapest_two]))
@@ -232,4 +232,4 @@ def choose_boxes(
             boxes = [box for at, box in enumerate(boxes) if at not in picked] + new
             left, stock = still, free
             price = search.price(boxes)
-    return Choice(tuple(boxes), left, bound, reason)
+    return Choice(tuple(boxes), left, price, bound, reason)

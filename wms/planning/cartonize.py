@@ -12,11 +12,12 @@ unless `proven` says so.
 Source: `carton_choice` (search over sets of cartons), `packing` and `spaces` (placing).
 """
 
+from collections import Counter
 from itertools import permutations
 from typing import Literal
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wms.planning.carton_choice import Box, Choice, box_fits, choose_boxes
 from wms.planning.packing import Filling, Goods
@@ -28,9 +29,7 @@ CARTON_PRICE = 10**15
 
 Orientation = Literal["free", "upright", "flat", "fixed"]
 Objective = Literal["cartons", "outer_volume", "billable_weight", "cost"]
-Reason = Literal[
-    "own container", "wrong dimensions", "too large", "too heavy", "no carton left"
-]
+Reason = Literal["own container", "wrong dimensions", "too large", "too heavy", "no carton left"]
 
 
 class Piece(Struct, frozen=True, kw_only=True):
@@ -193,29 +192,159 @@ def plan_cartons(
         else:
             unpacked.append(Unpacked(piece.ref, piece.qty, reason))
     cartons: list[PackedCarton] = []
-    bound = 0
-    proven = not unpacked
-    reasons: list[str] = []
+    choices: list[Choice] = []
     for group in packable.values():
         lot = Lot(group)
         choice = choose_boxes(lot.goods, lot.counts, types, rules.support_min, stop, seed)
         cartons.extend(
             lot.describe(carton_types[index], filling) for index, filling in choice.boxes
         )
-        unpacked.extend(lot.leave(choice))
-        bound += choice.bound
-        proven = proven and choice.stopped_because == "optimal"
-        reasons.append(choice.stopped_because)
+        unpacked.extend(lot.leave(choice.left))
         types = take_stock(types, choice)
-    total = sum(price_in_units(carton, carton_types, rules) for carton in cartons)
-    if rules.objective == "cartons":
-        bound = -(-bound // CARTON_PRICE) if packable else 0
-    open_ends = [reason for reason in reasons if reason != "optimal"]
+        choices.append(choice)
+    unit = CARTON_PRICE if rules.objective == "cartons" else 1
+    total = sum(choice.price for choice in choices) // unit
+    bound = sum(choice.bound // unit for choice in choices)
+    reasons = [choice.stopped_because for choice in choices if choice.price > choice.bound]
     return CartonPlan(
         cartons=tuple(cartons),
         unpacked=tuple(unpacked),
         total=total,
         lower_bound=bound,
-        proven=proven or (total == bound and not unpacked),
-        stopped_because=open_ends[0] if open_ends else "optimal",
+        proven=total == bound,
+        stopped_because=reasons[0] if reasons else "optimal",
+    )
+
+
+def make_box(carton: CartonType, rules: PackRules) -> Box:
+    """Return a carton as the search sees it: room, limits and price under the rules."""
+    inner = np.array([edge - rules.clearance_mm for edge in carton.inner_mm], np.int64)
+    volume = int(np.prod(np.array(carton.inner_mm, np.float64)) * rules.fill_max)
+    limits = np.array(
+        [carton.gross_max_g - carton.tare_g, volume, rules.pieces_max or np.iinfo(np.int32).max],
+        np.int64,
+    )
+    match rules.objective:
+        case "cartons":
+            price = CARTON_PRICE + carton.outer_mm3
+        case "outer_volume":
+            price = carton.outer_mm3
+        case "billable_weight":
+            price = -(-carton.outer_mm3 // rules.dim_divisor)
+        case "cost":
+            price = carton.cost_minor
+    gross_price = int(rules.objective == "billable_weight")
+    return Box(inner, limits, price, carton.tare_g, gross_price, carton.stock)
+
+
+def take_stock(types: tuple[Box, ...], choice: Choice) -> tuple[Box, ...]:
+    """Return the types with the stock that a choice leaves."""
+    used = Counter(index for index, _ in choice.boxes)
+    return tuple(
+        box if box.stock is None else structs.replace(box, stock=box.stock - used[index])
+        for index, box in enumerate(types)
+    )
+
+
+def list_turns(piece: Piece) -> list[tuple[int, int, int]]:
+    """Return the distinct ways to stand a piece, as edges along x, y and z."""
+    size = (piece.length_mm, piece.width_mm, piece.height_mm)
+    match piece.orientation:
+        case "fixed":
+            return [size]
+        case "upright":
+            vertical = size[2]
+        case "flat":
+            vertical = min(size)
+        case "free":
+            vertical = None
+    turns = sorted(set(permutations(size)))
+    if vertical is None:
+        return turns
+    if piece.orientation == "upright":
+        return sorted({size, (size[1], size[0], size[2])})
+    return [turn for turn in turns if turn[2] == vertical]
+
+
+def find_obstacle(piece: Piece, types: tuple[Box, ...]) -> Reason | None:
+    """Say why a piece can go into no carton at all."""
+    if piece.own_container:
+        return "own container"
+    size = (piece.length_mm, piece.width_mm, piece.height_mm)
+    if min(size) < 1 or max(size) >= LENGTH_LIMIT_MM or piece.weight_g < 0:
+        return "wrong dimensions"
+    goods = Lot([piece]).goods
+    if any(box_fits(box, goods, 0) for box in types):
+        return None
+    weightless = structs.replace(goods, weight=np.zeros(1, np.int64))
+    if any(box_fits(box, weightless, 0) for box in types):
+        return "too heavy"
+    return "too large"
+
+
+class Lot:
+    """The pieces of one separation class as kinds, and the way back from kinds to references."""
+
+    def __init__(self, pieces: list[Piece]):
+        kinds: dict[tuple[object, ...], list[Piece]] = {}
+        for piece in pieces:
+            turns = list_turns(piece)
+            key = (tuple(turns), piece.weight_g, piece.fragile, piece.load_max_g)
+            kinds.setdefault(key, []).append(piece)
+        self.kinds = list(kinds.values())
+        first = [group[0] for group in self.kinds]
+        self.goods = make_goods(first)
+        self.counts = np.array([sum(p.qty for p in group) for group in self.kinds], np.int64)
+        self.refs = [[p.ref for p in group for _ in range(p.qty)] for group in self.kinds]
+        self.weights = [p.weight_g for p in first]
+
+    def describe(self, carton: CartonType, filling: Filling) -> PackedCarton:
+        """Return a filled carton in packing sequence: bottom up, back to front, left to right.
+
+        Whatever carries or lies under a piece starts lower, so this sequence never builds on air
+        and never asks a hand to reach under what is already there.
+        """
+        rows = sorted(filling.placed.tolist(), key=lambda row: (row[3], row[2], row[1]))
+        placements = tuple(
+            Placement(self.refs[row[0]].pop(), *row[1:], step)
+            for step, row in enumerate(rows, start=1)
+        )
+        goods_mm3 = sum(row[4] * row[5] * row[6] for row in rows)
+        inner = carton.inner_mm
+        masses = [self.weights[row[0]] for row in rows]
+        mass = sum(masses)
+        # Goods of unknown weight balance by volume.
+        shares = masses if mass else [row[4] * row[5] * row[6] for row in rows]
+        middles = np.array([[row[1 + k] + row[4 + k] / 2 for k in range(3)] for row in rows])
+        centre = (np.array(shares) @ middles / sum(shares)).tolist()
+        return PackedCarton(
+            carton.code,
+            placements,
+            carton.tare_g + mass,
+            1 - goods_mm3 / (inner[0] * inner[1] * inner[2]),
+            (centre[0], centre[1], centre[2]),
+        )
+
+    def leave(self, left: np.ndarray) -> list[Unpacked]:
+        """Return the pieces for which the stock of cartons did not suffice."""
+        refs = Counter(
+            ref for kind in np.flatnonzero(left) for ref in self.refs[kind][: int(left[kind])]
+        )
+        return [Unpacked(ref, qty, "no carton left") for ref, qty in refs.items()]
+
+
+def make_goods(pieces: list[Piece]) -> Goods:
+    """Return one kind for each piece."""
+    turns = [list_turns(piece) for piece in pieces]
+    table = np.zeros((len(pieces), 6, 3), np.int64)
+    for kind, ways in enumerate(turns):
+        table[kind, : len(ways)] = ways
+    loads = np.array([-1 if p.load_max_g is None else p.load_max_g for p in pieces], np.int64)
+    return Goods(
+        turns=table,
+        turn_count=np.array([len(ways) for ways in turns], np.int64),
+        weight=np.array([p.weight_g for p in pieces], np.int64),
+        volume=table[:, 0, :].prod(axis=1),
+        closed_top=np.array([p.fragile for p in pieces], np.int64),
+        load_max=loads if (loads >= 0).any() else np.empty(0, np.int64),
     )

@@ -1,30 +1,15 @@
-"""Machine code for the hot loops of planning (see docs/decisions on numba).
+"""What every compiled inner loop of packing needs: its plain twin and repeatable random numbers.
 
-`compiled` marks a function that numba turns into machine code on its first call and keeps in its
-on-disk cache. Without numba the same source runs as plain Python: slower by a hundred, same answer.
-Kernels take and return only integers, floats and numpy arrays, and own their random numbers, so
-that both ways give the same result for the same seed.
+Kernels take and return only integers, floats and numpy arrays and draw their own random numbers,
+so that machine code and plain Python give the same result for the same seed (see `jit`).
 """
 
-from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
-try:
-    import numba
-except ImportError:  # a planner without machine code is slow, not broken
-    numba = None
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+from wms.planning.jit import kernel
 
 MODULUS = 2_147_483_647
-
-
-def compiled(function: Kernel) -> Kernel:
-    """Turn a kernel into machine code when it is first called."""
-    if numba is None:
-        return function
-    return numba.njit(cache=True, nogil=True)(function)
 
 
 def plain(function: Any, twins: dict[str, Any] | None = None) -> Any:
@@ -46,7 +31,7 @@ def plain(function: Any, twins: dict[str, Any] | None = None) -> Any:
     return twin
 
 
-@compiled
+@kernel
 def draw(state, below):
     """Return a number from 0 to below - 1 and advance the state (one cell, never zero).
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from wms.planning import compiled as machine
 from wms.planning import spaces
-from wms.planning.compiled import compiled, draw
+from wms.planning.compiled import MODULUS, draw, plain
+from wms.planning.jit import COMPILED, kernel
 from wms.planning.spaces import fill
 
 STYLES = np.array(
@@ -58,9 +58,24 @@ class Filling(Struct, frozen=True, eq=False):
     counts: np.ndarray
 
 
-@compiled
-def search_box(orders, styles, turns, turn_count, weight, volume, closed_top, load_max, value,
-               box, limits, support_min, rounds, state, best_placed):
+@kernel
+def search_box(
+    orders,
+    styles,
+    turns,
+    turn_count,
+    weight,
+    volume,
+    closed_top,
+    load_max,
+    value,
+    box,
+    limits,
+    support_min,
+    rounds,
+    state,
+    best_placed,
+):
     """Fill one box by every order and style, then disturb the best; return rows and value.
 
     Writes the best rows to `best_placed`. Stops early when everything has found a place.
@@ -82,8 +97,22 @@ def search_box(orders, styles, turns, turn_count, weight, volume, closed_top, lo
             style = turn % styles.shape[0]
         else:
             style = disturb(order, kept_order, kept_taken, kept_style, styles.shape[0], state)
-        count = fill(order, turns, turn_count, weight, volume, closed_top, load_max, box, limits,
-                     support_min, styles[style, 0], styles[style, 1:], placed, taken)
+        count = fill(
+            order,
+            turns,
+            turn_count,
+            weight,
+            volume,
+            closed_top,
+            load_max,
+            box,
+            limits,
+            support_min,
+            styles[style, 0],
+            styles[style, 1:],
+            placed,
+            taken,
+        )
         got = 0
         for i in range(count):
             got += value[placed[i, 0]]
@@ -101,7 +130,7 @@ def search_box(orders, styles, turns, turn_count, weight, volume, closed_top, lo
     return best_count, best_value
 
 
-@compiled
+@kernel
 def disturb(order, kept_order, kept_taken, kept_style, n_styles, state):
     """Make a neighbour of the kept sequence; return the style to fill it with."""
     n = order.shape[0]
@@ -157,11 +186,23 @@ def pack_box(
     """
     orders = list_orders(goods, counts)
     placed = np.empty((orders.shape[1] + 1, 7), np.int64)
-    state = np.array([seed % (machine.MODULUS - 1) + 1], np.int64)
-    count, _ = kernel()(
-        orders, STYLES, goods.turns, goods.turn_count, goods.weight, goods.volume,
-        goods.closed_top, goods.load_max, goods.volume if value is None else value,
-        box, limits, support_min, rounds, state, placed,
+    state = np.array([seed % (MODULUS - 1) + 1], np.int64)
+    count, _ = ready_search()(
+        orders,
+        STYLES,
+        goods.turns,
+        goods.turn_count,
+        goods.weight,
+        goods.volume,
+        goods.closed_top,
+        goods.load_max,
+        goods.volume if value is None else value,
+        box,
+        limits,
+        support_min,
+        rounds,
+        state,
+        placed,
     )
     rows = placed[:count].copy()
     return Filling(rows, np.bincount(rows[:, 0], minlength=len(goods)))
@@ -174,16 +215,16 @@ _warming = threading.Lock()
 @cache
 def plain_search() -> Any:
     """Return the pure Python twin of `search_box`."""
-    return machine.plain(search_box)
+    return plain(search_box)
 
 
-def kernel() -> Any:
+def ready_search() -> Any:
     """Return `search_box` as machine code if it is ready, else its plain twin.
 
     The first call starts the making of the machine code beside the caller: about a second from the
     on-disk cache, some tens of seconds the first time on a machine.
     """
-    if _warm.is_set() or machine.numba is None:
+    if _warm.is_set() or not COMPILED:
         return search_box
     if _warming.acquire(blocking=False):
         threading.Thread(target=warm_up, name="planning-warm-up", daemon=True).start()
@@ -196,8 +237,20 @@ def warm_up() -> None:
     turns = np.ones((1, 6, 3), np.int64)
     for load_max in (np.empty(0, np.int64), one):
         search_box(
-            np.zeros((1, 1), np.int64), STYLES, turns, one, one, one, one, load_max, one,
-            np.array([1, 1, 1], np.int64), np.array([1, 1, 1], np.int64), 0.5, 0,
-            np.array([1], np.int64), np.empty((2, 7), np.int64),
+            np.zeros((1, 1), np.int64),
+            STYLES,
+            turns,
+            one,
+            one,
+            one,
+            one,
+            load_max,
+            one,
+            np.array([1, 1, 1], np.int64),
+            np.array([1, 1, 1], np.int64),
+            0.5,
+            0,
+            np.array([1], np.int64),
+            np.empty((2, 7), np.int64),
         )
     _warm.set()

@@ -13,7 +13,7 @@ Computers and Operations Research 39 (2012).
 
 import numpy as np
 
-from wms.planning.compiled import compiled, draw
+from wms.planning.jit import kernel
 
 SPACES_MAX = 400
 
@@ -22,7 +22,7 @@ FAR_CORNER, LOW_START, LOW_END, TIGHT = 0, 1, 2, 3
 RULES = 4
 
 
-@compiled
+@kernel
 def is_inside(x1, y1, z1, x2, y2, z2, space):
     """Say whether a cuboid lies inside a space."""
     return (
@@ -35,7 +35,7 @@ def is_inside(x1, y1, z1, x2, y2, z2, space):
     )
 
 
-@compiled
+@kernel
 def add_rest(spaces, count, first, x1, y1, z1, x2, y2, z2, least):
     """Add one rest of a cut space unless it is useless or contained; drop rests it contains."""
     if x2 - x1 < least[0] or y2 - y1 < least[1] or z2 - z1 < least[2]:
@@ -70,7 +70,7 @@ def add_rest(spaces, count, first, x1, y1, z1, x2, y2, z2, least):
     return kept
 
 
-@compiled
+@kernel
 def cut_spaces(spaces, count, cuts, x1, y1, z1, x2, y2, z2, least):
     """Take a cuboid out of the free room; return the new number of spaces."""
     kept = 0
@@ -113,7 +113,7 @@ def cut_spaces(spaces, count, cuts, x1, y1, z1, x2, y2, z2, least):
     return kept
 
 
-@compiled
+@kernel
 def supported_area(placed, count, x, y, z, dx, dy):
     """Return the area of a base at height z that lies on the tops of placed pieces."""
     area = 0
@@ -127,7 +127,7 @@ def supported_area(placed, count, x, y, z, dx, dy):
     return area
 
 
-@compiled
+@kernel
 def spread_load(placed, count, load, row, weight, load_max, book):
     """Hand a weight down from one piece to what it stands on; say whether all loads hold.
 
@@ -169,7 +169,7 @@ def spread_load(placed, count, load, row, weight, load_max, book):
     return True
 
 
-@compiled
+@kernel
 def is_loaded(placed, count, x, y, z, dx, dy):
     """Say whether a placed piece would stand on a top at height z."""
     for i in range(count):
@@ -182,7 +182,7 @@ def is_loaded(placed, count, x, y, z, dx, dy):
     return False
 
 
-@compiled
+@kernel
 def place_score(rule, axes, start, end, box, space):
     """Return how much the placing rule dislikes a place."""
     if rule == FAR_CORNER:
@@ -198,7 +198,7 @@ def place_score(rule, axes, start, end, box, space):
     return (low << 40) + ((a + b + c - low - high) << 20) + start[axes[0]]
 
 
-@compiled
+@kernel
 def is_allowed(placed, count, load, kind, start, size, support_min, load_max, weight):
     """Say whether a piece may stand at a place: base supported, no load broken."""
     if support_min > 0.0 and start[2] > 0:
@@ -217,9 +217,25 @@ def is_allowed(placed, count, load, kind, start, size, support_min, load_max, we
     return True
 
 
-@compiled
-def choose_place(kind, spaces, n_spaces, turns, turn_count, closed_top, weight, load_max, box,
-                 support_min, rule, axes, placed, count, load, best):
+@kernel
+def choose_place(
+    kind,
+    spaces,
+    n_spaces,
+    turns,
+    turn_count,
+    closed_top,
+    weight,
+    load_max,
+    box,
+    support_min,
+    rule,
+    axes,
+    placed,
+    count,
+    load,
+    best,
+):
     """Find the best place of one piece; write it to `best` (x y z dx dy dz) and say if found."""
     found = False
     best_score = 0
@@ -258,9 +274,23 @@ def choose_place(kind, spaces, n_spaces, turns, turn_count, closed_top, weight, 
     return found
 
 
-@compiled
-def fill(order, turns, turn_count, weight, volume, closed_top, load_max, box, limits,
-         support_min, rule, axes, placed, taken):
+@kernel
+def fill(
+    order,
+    turns,
+    turn_count,
+    weight,
+    volume,
+    closed_top,
+    load_max,
+    box,
+    limits,
+    support_min,
+    rule,
+    axes,
+    placed,
+    taken,
+):
     """Put the pieces of a sequence into one box; return how many found a place.
 
     Shape: order[i] is a kind; turns[kind, turn, 3]; limits = weight, volume, pieces;
@@ -294,8 +324,24 @@ def fill(order, turns, turn_count, weight, volume, closed_top, load_max, box, li
         # rule a new top may carry it, and it is tried again.
         if failed[kind] == 1 or weight[kind] > weight_left or volume[kind] > volume_left:
             continue
-        if not choose_place(kind, spaces, n_spaces, turns, turn_count, closed_top, weight,
-                            load_max, box, support_min, rule, axes, placed, count, load, best):
+        if not choose_place(
+            kind,
+            spaces,
+            n_spaces,
+            turns,
+            turn_count,
+            closed_top,
+            weight,
+            load_max,
+            box,
+            support_min,
+            rule,
+            axes,
+            placed,
+            count,
+            load,
+            best,
+        ):
             if support_min == 0.0:
                 failed[kind] = 1
             continue
@@ -306,8 +352,18 @@ def fill(order, turns, turn_count, weight, volume, closed_top, load_max, box, li
         if load_max.shape[0] > 0:
             spread_load(placed, count, load, count, weight[kind], load_max, True)
         top = box[2] if closed_top[kind] == 1 else row[3] + row[6]
-        n_spaces = cut_spaces(spaces, n_spaces, cuts, row[1], row[2], row[3],
-                              row[1] + row[4], row[2] + row[5], top, least)
+        n_spaces = cut_spaces(
+            spaces,
+            n_spaces,
+            cuts,
+            row[1],
+            row[2],
+            row[3],
+            row[1] + row[4],
+            row[2] + row[5],
+            top,
+            least,
+        )
         taken[j] = 1
         weight_left -= weight[kind]
         volume_left -= volume[kind]

@@ -1,0 +1,143 @@
+"""Carton plans of orders that one can check by eye."""
+
+import pytest
+
+from wms.planning.cartonize import CartonType, PackRules, Piece, plan_cartons
+from wms.planning.stop import MaxRounds
+
+
+def carton(code, x, y, z, **more):
+    facts = {"gross_max_g": 10_000, "tare_g": 100, "cost_minor": 50} | more
+    return CartonType(
+        code=code,
+        inner_length_mm=x,
+        inner_width_mm=y,
+        inner_height_mm=z,
+        outer_length_mm=x,
+        outer_width_mm=y,
+        outer_height_mm=z,
+        **facts,
+    )
+
+
+def piece(ref, x, y, z, **more):
+    facts = {"weight_g": 100} | more
+    return Piece(ref=ref, length_mm=x, width_mm=y, height_mm=z, **facts)
+
+
+SMALL = carton("small", 200, 100, 100, cost_minor=40)
+LARGE = carton("large", 400, 200, 100, cost_minor=100)
+
+
+def plan(*pieces, cartons=(SMALL, LARGE), rounds=5, **rules):
+    return plan_cartons(pieces, cartons, PackRules(**rules), MaxRounds(rounds))
+
+
+def codes(answer):
+    return sorted(carton.type_code for carton in answer.cartons)
+
+
+def test_an_order_that_fills_the_small_carton_gets_it():
+    answer = plan(piece("cube", 100, 100, 100, qty=2))
+    assert codes(answer) == ["small"]
+    assert answer.proven
+    assert answer.cartons[0].void_share == 0
+    assert answer.cartons[0].weight_g == 300
+    assert answer.cartons[0].centre_of_mass_mm == (100, 50, 50)
+
+
+def test_the_objective_decides_between_one_large_and_two_small():
+    pieces = (piece("cube", 100, 100, 100, qty=4),)
+    assert codes(plan(*pieces, objective="cost")) == ["small", "small"]
+    assert codes(plan(*pieces, objective="cartons")) == ["large"]
+    assert codes(plan(*pieces, objective="outer_volume")) == ["small", "small"]
+
+
+def test_billable_weight_is_the_larger_of_gross_and_volume():
+    light = plan(piece("cube", 100, 100, 100), objective="billable_weight", dim_divisor=5000)
+    assert light.total == 400
+    heavy = plan(
+        piece("lead", 100, 100, 100, weight_g=9000), objective="billable_weight", dim_divisor=5000
+    )
+    assert heavy.total == 9100
+
+
+def test_weight_splits_an_order_that_would_fit_by_size():
+    answer = plan(piece("lead", 50, 50, 50, weight_g=6000, qty=2), objective="cartons")
+    assert len(answer.cartons) == 2
+
+
+def test_nothing_lies_above_a_fragile_piece():
+    answer = plan(
+        piece("vase", 200, 100, 50, fragile=True, orientation="upright"),
+        piece("brick", 200, 100, 50, orientation="upright"),
+        cartons=(SMALL,),
+    )
+    rows = {p.ref: p for p in answer.cartons[0].placements}
+    assert rows["vase"].z_mm == 50
+    assert rows["brick"].z_mm == 0
+
+
+def test_a_load_limit_puts_the_heavy_piece_below():
+    answer = plan(
+        piece("weak", 200, 100, 50, weight_g=200, load_max_g=300, orientation="upright"),
+        piece("heavy", 200, 100, 50, weight_g=5000, orientation="upright"),
+        cartons=(SMALL,),
+    )
+    assert [p.ref for p in answer.cartons[0].placements] == ["heavy", "weak"]
+
+
+def test_separation_classes_do_not_share_a_carton():
+    answer = plan(piece("bleach", 50, 50, 50, separation="corrosive"), piece("bread", 50, 50, 50))
+    assert codes(answer) == ["small", "small"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (piece("x", 0, 10, 10), "wrong dimensions"),
+        (piece("x", -1, 10, 10), "wrong dimensions"),
+        (piece("x", 10, 10, 10, weight_g=-1), "wrong dimensions"),
+        (piece("x", 2**40, 10, 10), "wrong dimensions"),
+        (piece("x", 401, 10, 10), "too large"),
+        (piece("x", 10, 10, 10, weight_g=9901), "too heavy"),
+        (piece("x", 10, 10, 10, own_container=True), "own container"),
+    ],
+)
+def test_a_piece_for_no_carton_is_returned_with_the_reason(wrong, reason):
+    answer = plan(wrong, piece("fine", 10, 10, 10))
+    assert [(rest.ref, rest.qty, rest.reason) for rest in answer.unpacked] == [("x", 1, reason)]
+    assert [p.ref for p in answer.cartons[0].placements] == ["fine"]
+
+
+def test_without_stock_pieces_are_left_over():
+    one = carton("one", 100, 100, 100, stock=1)
+    answer = plan(piece("cube", 100, 100, 100, qty=3), cartons=(one,))
+    assert codes(answer) == ["one"]
+    assert [(rest.qty, rest.reason) for rest in answer.unpacked] == [(2, "no carton left")]
+
+
+def test_an_empty_order_is_an_empty_plan():
+    answer = plan()
+    assert (answer.cartons, answer.unpacked, answer.total, answer.proven) == ((), (), 0, True)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda: PackRules(support_min=1.1),
+        lambda: PackRules(fill_max=0),
+        lambda: PackRules(clearance_mm=-1),
+        lambda: PackRules(pieces_max=0),
+        lambda: PackRules(dim_divisor=0),
+        lambda: piece("x", 1, 1, 1, qty=0),
+        lambda: piece("x", 1, 1, 1, load_max_g=-1),
+        lambda: carton("x", 0, 1, 1),
+        lambda: carton("x", 1, 1, 1, tare_g=10_000),
+        lambda: carton("x", 1, 1, 1, stock=-1),
+        lambda: plan(cartons=(SMALL, SMALL)),
+    ],
+)
+def test_a_broken_bound_is_named(broken):
+    with pytest.raises(ValueError, match="must be"):
+        broken()
