@@ -58,12 +58,15 @@ class PlanPool:
         end = loop.time() + timeout_s
         for attempt in (1, 2):
             executor = self._running()
+            job = None
             try:
-                work = loop.run_in_executor(executor, fn, *args)
-                return await asyncio.wait_for(work, max(0.0, end - loop.time()))
+                job = executor.submit(fn, *args)
+                return await asyncio.wait_for(asyncio.wrap_future(job), max(0.0, end - loop.time()))
             except TimeoutError:
-                # The worker would go on with work nobody waits for: end it, start afresh next time.
-                self._discard(executor, kill=True)
+                # Still queued: it was withdrawn. Running: the worker would go on with work nobody
+                # waits for, so it is ended, and other callers' work is tried once more.
+                if job is None or not job.cancelled():
+                    self._discard(executor, kill=True)
                 raise PlanTimeout(f"no plan after {timeout_s} s") from None
             except BrokenProcessPool:
                 self._discard(executor, kill=True)

@@ -53,7 +53,9 @@ def plan_route(
     places = {spot: layout.place(spot) for spot in wanted}
     lost = tuple(spot for spot, place in places.items() if place is None)
     if here is None or there is None:
-        return Route((), math.inf, "none", False, "start or end cannot be reached", 0, tuple(wanted), False)
+        return Route(
+            (), math.inf, "none", False, "start or end cannot be reached", 0, tuple(wanted), False
+        )
     found = {spot: place for spot, place in places.items() if place is not None}
     two_hubs = here.open_floor and there.open_floor and here != there
     if layout.grid.one_way or two_hubs or len(layout.grid.ys) > LEVELS_MAX:
@@ -76,7 +78,7 @@ def _ordered_by_walk(
     index = {x: number for number, x in enumerate(walk.xs)}
     first: list[str] = []
     for spot, place in found.items():
-        if place == start or place == end:
+        if place in (start, end):
             first.append(spot)
         elif place.column < 0:
             at.setdefault((index[place.x], grid.ys[place.level], 0), []).append(spot)

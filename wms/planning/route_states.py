@@ -87,7 +87,11 @@ def _walked(state: State, bottom: int | None, top: int | None, flags: tuple[int,
     for node, odd, touch in ((bottom, flags[0], flags[1]), (top, flags[2], flags[3])):
         if touch and node is not None:
             state = _touched(state, node, odd)
-    return _joined(state, bottom, top) if flags[4] and bottom is not None and top is not None else state
+    return (
+        _joined(state, bottom, top)
+        if flags[4] and bottom is not None and top is not None
+        else state
+    )
 
 
 def _advanced(state: State, levels: int, edges: tuple[int, ...]) -> tuple[bool, State]:
@@ -174,7 +178,9 @@ def tables(levels: int, hub: bool, open_tour: bool) -> Tables:
         accepting[number] = state is None or (
             not any(parity for parity, _ in state) and {p for _, p in state if p} == {1}
         )
-    crossings = [name[1] for name in index if name[0] == "across" and ptr[index[name] + 1] > ptr[index[name]]]
+    crossings = [
+        name[1] for name in index if name[0] == "across" and ptr[index[name] + 1] > ptr[index[name]]
+    ]
     return Tables(
         levels=levels,
         count=len(numbers),

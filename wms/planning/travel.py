@@ -227,7 +227,9 @@ class Grid:
             spot = self.layout.spot_of.get(spot_id)
             if spot is None:
                 raise ValueError(f"spot must be in the layout: {spot_id!r}")
-            self._places[spot_id] = self._station(spot) if spot.aisle_id is None else self._bin(spot)
+            self._places[spot_id] = (
+                self._station(spot) if spot.aisle_id is None else self._bin(spot)
+            )
         return self._places[spot_id]
 
     def _bin(self, spot: Spot) -> Place | None:

@@ -1,0 +1,31 @@
+"""Planning in a worker process: results come back, overruns and crashes do not hurt the caller."""
+
+import os
+import time
+
+import pytest
+
+from wms.planning.pool import PlanFailed, PlanPool, PlanTimeout
+
+
+@pytest.fixture
+def pool():
+    pool = PlanPool()
+    yield pool
+    pool.close()
+
+
+async def test_a_result_and_an_error_come_back_and_a_crash_is_survived(pool):
+    assert await pool.offload(divmod, 7, 2, timeout_s=30) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await pool.offload(divmod, 7, 0, timeout_s=30)
+    with pytest.raises(PlanFailed):
+        await pool.offload(os._exit, 3, timeout_s=30)
+    assert await pool.offload(divmod, 9, 2, timeout_s=30) == (4, 1)
+
+
+async def test_work_that_overruns_is_given_up_and_the_next_call_is_served(pool):
+    assert await pool.offload(abs, -1, timeout_s=30) == 1
+    with pytest.raises(PlanTimeout):
+        await pool.offload(time.sleep, 60, timeout_s=0.2)
+    assert await pool.offload(abs, -2, timeout_s=30) == 2
