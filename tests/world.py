@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wms import barcodes
+from wms.access import signin
 from wms.access.hashing import pin_hash, secret_hash
 from wms.access.tables import ROLES, app_user
 from wms.db import Db, Tx, insert, insert_many
@@ -353,3 +354,11 @@ async def on_hand(world: World, sku: str, bin: str) -> int:
         bin=world.bins[bin],
         item=world.items[sku],
     )
+
+
+async def sign_in(world: World, user: str, device: str = "") -> str:
+    """A session token of a user of the small warehouse, as the sign-in page would make it."""
+    async with world.db.transaction() as tx:
+        attempt = await signin.start_attempt(tx, badge(user), PIN)
+    async with world.db.transaction() as tx:
+        return await signin.open_session(tx, attempt, device or f"device-{user}", "W1", world.at)
