@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx
+from wms.events import catalog
 from wms.ids import uuid7
 from wms.stamp import Stamp
 
@@ -36,6 +37,7 @@ def outbox_row(
 ) -> dict[str, Any]:
     """One event as a row. `type` is in events.catalog; `key` is subject and ordering key, such as
     `order/ORD-1` or `stock/OWNER/SKU`; `keyseq` is the document's version where it has one."""
+    assert catalog.is_known(type, data), f"{type} with this payload is not in events.catalog"
     return {
         "warehouse_id": stamp.warehouse_id,
         "event_id": uuid7(),

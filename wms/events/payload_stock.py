@@ -1,0 +1,153 @@
+"""Payloads of stock, license plates, counts and directed work; fields are only ever added."""
+
+from msgspec import field
+
+from wms.events.groups import Doc, Line, Loc, Payload, Reason, Stk, When, Who
+
+
+class InventoryMoved(Payload):
+    movement_id: str
+    stock: Stk
+    to: Loc
+    from_: Loc = field(name="from")
+    purpose: str
+    task_id: str = ""
+    who: Who | None = None
+
+
+class InventoryAdjusted(Payload):
+    movement_id: str
+    stock: Stk
+    location: Loc
+    delta: int
+    reason: Reason
+    on_hand_after: int | None = None
+    count_id: str = ""
+    approved_by: str = ""
+    who: Who | None = None
+
+
+class InventoryStatusChanged(Payload):
+    movement_id: str
+    stock: Stk
+    location: Loc
+    from_status: str
+    to_status: str
+    reason: Reason | None = None
+    hold_id: str = ""
+    who: Who | None = None
+
+
+class InventoryAllocated(Payload):
+    allocation_id: str
+    stock: Stk
+    order: Doc
+    line: Line | None = None
+    location: Loc | None = None
+    kind: str = "hard"
+    expires_at: When | None = None
+    reason: Reason | None = None
+
+
+class InventoryDeallocated(InventoryAllocated):
+    pass
+
+
+class InventoryLevelChanged(Payload):
+    sku: str
+    owner: str
+    on_hand: int
+    allocated: int
+    available: int
+    version: int = 0
+    on_hold: int = 0
+    damaged: int = 0
+    inbound: int = 0
+
+
+class InventoryShortageFound(Payload):
+    stock: Stk
+    location: Loc
+    expected: int
+    found: int
+    task_id: str = ""
+    order: Doc | None = None
+    action: str = "recount"
+    count_id: str = ""
+    who: Who | None = None
+
+
+class HandlingUnitCreated(Payload):
+    lpn: str
+    type: str
+    sscc: str = ""
+    parent_lpn: str = ""
+    contents: list[Stk] = field(default_factory=list)
+    location: Loc | None = None
+
+
+class HandlingUnitClosed(HandlingUnitCreated):
+    pass
+
+
+class CountStarted(Payload):
+    count_id: str | int
+    scope: str = "bin"
+    blind: bool = True
+    bin: str = ""
+    cause: str = ""
+
+
+class CountVarianceRecorded(Payload):
+    count_id: str | int
+    stock: Stk
+    location: Loc
+    booked: int
+    counted: int
+    recount_no: int = 0
+    needs_approval: bool = False
+    who: Who | None = None
+
+
+class CountCompleted(Payload):
+    count_id: str | int
+    scope: str = "bin"
+    blind: bool = True
+    bin: str = ""
+    lines: int = 0
+    variances: int = 0
+    approved_by: str = ""
+    outcome: str = ""
+
+
+class TaskAssigned(Payload):
+    tour_id: str | int
+    kind: str = ""
+    user: str = ""
+    device: str = ""
+    tasks: int = 0
+
+
+class TaskCompleted(Payload):
+    tour_id: str | int
+    task_id: str | int = ""
+    kind: str = ""
+    user: str = ""
+    priority: int = 0
+    from_: Loc | None = field(name="from", default=None)
+    to: Loc | None = None
+    stock: Stk | None = None
+    qty: int = 0
+    actual_s: float = 0
+    travel_m: float = 0
+
+
+class TaskExceptionRaised(Payload):
+    code: str
+    task_id: str | int = ""
+    tour_id: str | int = ""
+    location: Loc | None = None
+    stock: Stk | None = None
+    detail: str = ""
+    action: str = ""
+    who: Who | None = None
