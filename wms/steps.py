@@ -46,6 +46,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     where one scan proves more (a case barcode: item and each-quantity). `default` is accepted by
     Enter, and silently when the next question's code comes instead. `default_by` gives it per value
     of the fact `by`. `only_if` asks the question only where every named fact has one of the values.
+    `silent` is never asked: it judges the fact only when a GS1 scan carries it.
     """
 
     fact: str
@@ -60,6 +61,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     by: str = ""
     default_by: dict[str, str] = {}
     only_if: dict[str, tuple[str, ...]] = {}
+    silent: bool = False
     choices: tuple[tuple[str, str], ...] = ()  # (value, words) offered as buttons, also by `accepts`
 
 
@@ -149,7 +151,7 @@ class Walk(msgspec.Struct, frozen=True):
 def question(questions: Sequence[Question], facts: Facts) -> Question | None:
     """The first question that applies and is unanswered."""
     for asked in questions:
-        if asked.fact not in facts and applies(asked, facts):
+        if not asked.silent and asked.fact not in facts and applies(asked, facts):
             return asked
     return None
 

@@ -1,0 +1,75 @@
+"""Chores: what runs by itself. A table of (name, seconds between runs, function) and their loop.
+
+Any process may die at any time: each chore claims what it works on in the database.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from wms.db import Db, Tx
+from wms.errors import Busy
+from wms.ids import uuid7
+from wms.stamp import Stamp
+from wms.tasks.leases import expire_leases
+
+log = logging.getLogger("wms.worker")
+
+Chore = Callable[[Db], Awaitable[int]]
+
+
+
+async def list_warehouses(tx: Tx) -> list[int]:
+    return list((await tx.execute(text("SELECT id FROM warehouse ORDER BY id"))).scalars())
+
+
+def chore_stamp(warehouse_id: int, name: str) -> Stamp:
+    return Stamp(
+        warehouse_id=warehouse_id, at=datetime.now(UTC), key=uuid7(), actor=f"system:{name}"
+    )
+
+
+async def lapse_leases(db: Db) -> int:
+    """Give the work of silent devices back to the pool."""
+    return await _each_warehouse(db, "leases", expire_leases)
+
+
+async def _each_warehouse(
+    db: Db, name: str, chore: Callable[[Tx, Stamp], Awaitable[int]]
+) -> int:
+    async with db.reading() as tx:
+        warehouses = await list_warehouses(tx)
+    done = 0
+    for warehouse_id in warehouses:
+        async with db.transaction() as tx:
+            done += await chore(tx, chore_stamp(warehouse_id, name))
+    return done
+
+
+CHORES: list[tuple[str, float, Chore]] = [
+    ("lapse leases", 20, lapse_leases),
+]
+
+
+async def run_chores(db: Db, stop: asyncio.Event) -> None:
+    """Run every chore at its interval until `stop`; a failed run is logged and tried again."""
+    await asyncio.gather(*(_loop(db, stop, *chore) for chore in CHORES))
+
+
+async def _loop(db: Db, stop: asyncio.Event, name: str, seconds: float, chore: Chore) -> None:
+    while not stop.is_set():
+        try:
+            done = await chore(db)
+            if done:
+                log.info("%s: %d", name, done)
+        except Busy:
+            log.info("%s: busy, next time", name)
+        except Exception:
+            log.exception("%s failed; it runs again in %s s", name, seconds)
+        try:
+            await asyncio.wait_for(stop.wait(), seconds)
+        except TimeoutError:
+            continue
