@@ -9,15 +9,18 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx, row
+from wms.events import catalog
+from wms.events.groups import Line, Stk, doc, loc, stk, who
+from wms.events.groups import reason as because
 from wms.events.outbox import emit
 from wms.inventory import ledger
-from wms.inventory.allocations import Promise, release
+from wms.inventory.allocations import Promise, release_part
 from wms.inventory.ledger import Goods, Place
 from wms.outbound import pick_sql as sql
 from wms.outbound.allocation import reallocate
-from wms.outbound.pick_progress import settle_picks
+from wms.outbound.pick_progress import Cut, settle_picks
 from wms.outbound.pick_steps import PickFacts, pick_step
-from wms.outbound.picking import bind_tote
+from wms.outbound.picking import bind_tote, moved_event
 from wms.stamp import Stamp
 from wms.steps import Act, Answer, Facts, finished
 from wms.tasks import engine, leases
@@ -112,13 +115,13 @@ async def _take(tx: Tx, stamp: Stamp, pick: PickFacts, qty: int) -> None:
         Place(pick.hand_bin_id, pick.tote_id), allocation_id=pick.allocation_id, task_id=pick.id,
     )  # fmt: skip
     await tx.execute(sql.GOODS_IN_HAND, {"warehouse_id": stamp.warehouse_id, "id": pick.tour_id})
-    moved = {
-        "movement_id": movement_id, "kind": "pick", "sku": pick.sku, "owner": pick.owner_code,
-        "lot": pick.lot_code, "serial": pick.serial, "status": "available", "qty": str(qty),
-        "from_bin": pick.bin_code, "from_lpn": pick.lpn_code, "to_lpn": pick.tote_code,
-        "task_id": pick.id, "order": pick.order_no,
-    }  # fmt: skip
+    moved = moved_event(stamp, pick, qty, movement_id)
     await emit(tx, stamp, "inventory.moved", _stock_key(pick), moved, owner=pick.owner_code)
+
+
+def _stk(pick: PickFacts, qty: int, status: str = "available") -> Stk:
+    return stk(pick.sku, pick.owner_code, qty, lot=pick.lot_code, serial=pick.serial,
+               status=status)  # fmt: skip
 
 
 def _stock_key(pick: PickFacts) -> str:
@@ -144,9 +147,12 @@ async def _short(tx: Tx, stamp: Stamp, task: engine.Task, pick: PickFacts, found
     await request_count(tx, stamp, pick.bin_id, "short")
     await emit(
         tx, stamp, "inventory.shortage_found", _stock_key(pick),
-        {"sku": pick.sku, "owner": pick.owner_code, "bin": pick.bin_code, "lot": pick.lot_code,
-         "expected": str(pick.left), "found": str(found), "order": pick.order_no,
-         "task_id": pick.id, "action": "reallocate"},
+        catalog.InventoryShortageFound(
+            stock=_stk(pick, missing), location=loc(pick.bin_code, lpn=pick.lpn_code),
+            expected=pick.left, found=found, task_id=str(pick.id), action="reallocate",
+            order=doc("order", pick.order_id, pick.order_no, owner=pick.owner_code),
+            who=who(stamp),
+        ),
         owner=pick.owner_code,
     )  # fmt: skip
     await engine.finish_task(
@@ -157,9 +163,8 @@ async def _short(tx: Tx, stamp: Stamp, task: engine.Task, pick: PickFacts, found
 
 async def _damaged(tx: Tx, stamp: Stamp, task: engine.Task, pick: PickFacts, qty: int) -> str:
     """Damaged units change status where they lie; others are promised instead."""
-    stock = await _release(tx, stamp, pick, qty)
+    await _release(tx, stamp, pick, qty)
     await _change_status(tx, stamp, pick, qty, "damaged", "damaged at pick")
-    del stock
     whole = qty == pick.left
     if whole:
         await engine.finish_task(
@@ -173,7 +178,7 @@ async def _damaged(tx: Tx, stamp: Stamp, task: engine.Task, pick: PickFacts, qty
 async def _release(tx: Tx, stamp: Stamp, pick: PickFacts, qty: int) -> _Stock:
     """Withdraw the promise on units that are not there; the stock afterwards, locked."""
     assert pick.allocation_id is not None
-    await release(tx, stamp, pick.allocation_id, qty)
+    await release_part(tx, stamp, pick.allocation_id, qty)
     stock = await row(tx, STOCK, _Stock, warehouse_id=stamp.warehouse_id,
                       allocation_id=pick.allocation_id)  # fmt: skip
     assert stock is not None
@@ -181,18 +186,20 @@ async def _release(tx: Tx, stamp: Stamp, pick: PickFacts, qty: int) -> _Stock:
 
 
 async def _change_status(
-    tx: Tx, stamp: Stamp, pick: PickFacts, qty: int, status: str, reason: str
+    tx: Tx, stamp: Stamp, pick: PickFacts, qty: int, status: str, why: str
 ) -> None:
     goods = Goods(owner_id=pick.owner_id, item_id=pick.item_id, qty=qty, lot_id=pick.lot_id,
                   serial=pick.serial)  # fmt: skip
     place = Place(pick.bin_id, pick.lpn_id)
     movement_id = await ledger.move(tx, stamp, "status", goods, place, place, to_status=status,
-                                    reason=reason, task_id=pick.id)  # fmt: skip
+                                    reason=why, task_id=pick.id)  # fmt: skip
     await emit(
         tx, stamp, "inventory.status_changed", _stock_key(pick),
-        {"movement_id": movement_id, "sku": pick.sku, "owner": pick.owner_code,
-         "lot": pick.lot_code, "bin": pick.bin_code, "qty": str(qty), "from_status": "available",
-         "to_status": status, "reason": reason},
+        catalog.InventoryStatusChanged(
+            movement_id=str(movement_id), stock=_stk(pick, qty, status),
+            location=loc(pick.bin_code, lpn=pick.lpn_code), from_status="available",
+            to_status=status, reason=because(why), who=who(stamp),
+        ),
         owner=pick.owner_code,
     )  # fmt: skip
 
@@ -219,12 +226,16 @@ async def _replace(
             {"warehouse_id": stamp.warehouse_id, "id": pick.order_line_id, "qty": cut},
         )
     await emit(
-        tx, stamp, "task.exception_raised", f"task/{pick.id}",
-        {"task_id": pick.id, "code": "short", "bin": pick.bin_code, "sku": pick.sku,
-         "qty": str(qty), "cut": str(cut)},
+        tx, stamp, "task.exception_raised", f"tour/{pick.tour_id}",
+        catalog.TaskExceptionRaised(
+            code="short", task_id=str(pick.id), tour_id=str(pick.tour_id),
+            location=loc(pick.bin_code), stock=_stk(pick, qty), who=who(stamp),
+            action="reallocated" if promises else "cut",
+        ),
         owner=pick.owner_code,
     )  # fmt: skip
-    await settle_picks(tx, stamp, pick.order_id, len(promises) - int(finished_one))
+    line = Cut(Line(line_id=str(pick.order_line_id), sku=pick.sku), cut) if cut else None
+    await settle_picks(tx, stamp, pick.order_id, len(promises) - int(finished_one), line)
     if promises:
         return f"{qty - cut} more from another bin" + (f", {cut} cut" if cut else "")
     return f"{cut} cut from {pick.order_no}: no other bin has it"

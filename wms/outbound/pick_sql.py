@@ -10,7 +10,8 @@ _PICK = """
            t.order_line_id, t.allocation_id,
            t.item_id, i.sku, i.description,
            ARRAY(SELECT c.value FROM barcode c WHERE c.item_id = t.item_id) AS item_codes,
-           t.lot_id, coalesce(x.code, '') AS lot_code, coalesce(x.expires_on::text, '') AS expires_on,
+           t.lot_id, coalesce(x.code, '') AS lot_code,
+           coalesce(x.expires_on::text, '') AS expires_on,
            coalesce(s.serial, '') AS serial,
            b.id AS bin_id, b.code AS bin_code, b.check_digits,
            t.lpn_id, coalesce(p.code, '') AS lpn_code,
@@ -62,7 +63,7 @@ CONFIRM_PICK = """
       SELECT o.id, o.state, o.picks_open, m.id AS movement_id
         FROM moved m, done d
         JOIN outbound_order o ON o.warehouse_id = $1 AND o.id = d.order_id
-         FOR UPDATE OF o
+         FOR NO KEY UPDATE OF o
     ), counted AS (
       UPDATE outbound_order o
          SET picks_open = o.picks_open - 1,
@@ -85,7 +86,7 @@ CONFIRM_PICK = """
         FROM (
           SELECT 1 AS n, $15::uuid AS event_id, 'inventory.moved' AS type, $16 AS okey,
                  NULL::bigint AS keyseq,
-                 '{"movement_id":' || c.movement_id || ',' || $17 AS data FROM counted c
+                 '{"movement_id":"' || c.movement_id || '",' || $17 AS data FROM counted c
           UNION ALL
           SELECT 2, $18::uuid, 'order.pick_started', $20, c.version - c.finished::int,
                  $21 || (c.version - c.finished::int) || ',"status":"picking"}}'
@@ -167,7 +168,7 @@ READY_TO_PACK = text(
                     WHERE l.warehouse_id = o.warehouse_id AND l.order_id = o.id
                       AND l.kind = 'tote' AND l.state = 'open' AND b.kind = 'hand') AS in_hand
       FROM (SELECT * FROM outbound_order WHERE warehouse_id = :warehouse_id AND id = :id
-               FOR UPDATE) o
+               FOR NO KEY UPDATE) o
     """
 )
 PARTIAL = text(

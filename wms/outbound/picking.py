@@ -10,6 +10,8 @@ import msgspec
 
 from wms.db import Db, Tx, row, rows, translate
 from wms.errors import NotFound, Refused
+from wms.events import catalog
+from wms.events.groups import doc, loc, stk, who
 from wms.ids import uuid7
 from wms.inventory import lpns
 from wms.outbound import pick_sql as sql
@@ -132,7 +134,7 @@ async def confirm(db: Db, stamp: Stamp, act: Act) -> Answer:
                     raise StaleStep()
                 return replayed
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != "scan_warehouse_id_key_key":
+        if getattr(error, "constraint_name", "") != "scan_warehouse_id_key_key":
             raise translate(error) from error
         async with pool.acquire() as connection:
             replayed = await _replayed(connection, stamp, act, None)
@@ -142,6 +144,21 @@ async def confirm(db: Db, stamp: Stamp, act: Act) -> Answer:
     except (asyncpg.PostgresError, OSError) as error:
         raise translate(error) from error
     return answer
+
+
+def moved_event(
+    stamp: Stamp, pick: PickFacts, qty: int, movement_id: object = ""
+) -> catalog.InventoryMoved:
+    """inventory.moved of a pick; `movement_id` is the first field of its JSON."""
+    return catalog.InventoryMoved(
+        movement_id=str(movement_id),
+        stock=stk(pick.sku, pick.owner_code, qty, lot=pick.lot_code, serial=pick.serial),
+        from_=loc(pick.bin_code, lpn=pick.lpn_code),
+        to=loc(f"HAND-{stamp.actor.partition(':')[2]}", lpn=pick.tote_code),
+        purpose="pick",
+        task_id=str(pick.id),
+        who=who(stamp),
+    )
 
 
 class PartOnly(Exception):
@@ -173,19 +190,14 @@ async def _replayed(
 
 
 def _confirm_values(stamp: Stamp, act: Act, pick: PickFacts, answer: Answer) -> tuple[object, ...]:
-    moved = {
-        "kind": "pick", "sku": pick.sku, "owner": pick.owner_code, "lot": pick.lot_code,
-        "serial": pick.serial, "status": "available", "qty": str(pick.left),
-        "from_bin": pick.bin_code, "from_lpn": pick.lpn_code, "to_lpn": pick.tote_code,
-        "task_id": pick.id, "order": pick.order_no,
-    }  # fmt: skip
-    order = {"external_id": pick.order_no, "owner": pick.owner_code}
-    head = '{"order":' + msgspec.json.encode(order).decode()[:-1] + ',"version":'
+    moved = msgspec.json.encode(moved_event(stamp, pick, pick.left)).decode()
+    order = msgspec.json.encode(doc("order", pick.order_id, pick.order_no, owner=pick.owner_code))
+    head = '{"order":' + order.decode()[:-1] + ',"version":'
     return (
         stamp.warehouse_id, pick.id, act.version, stamp.user_id, stamp.at,
         pick.hand_bin_id, pick.tote_id, pick.owner_id, pick.serial, pick.left, stamp.key,
         pick.owner_code, stamp.device_at or stamp.at, stamp.actor,
-        uuid7(), f"stock/{pick.owner_code}/{pick.sku}", msgspec.json.encode(moved).decode()[1:],
+        uuid7(), f"stock/{pick.owner_code}/{pick.sku}", moved[1:],
         uuid7(), uuid7(), f"order/{pick.owner_code}/{pick.order_no}", head,
         stamp.device, act.seq, stamp.device_at, act.ref, list(act.scans), body_hash(act),
         msgspec.json.encode(answer).decode(),
