@@ -5,8 +5,9 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import text
 
-from wms.access.signin import PIN_ATTEMPTS_MAX
-from wms.db import Tx, rows
+from wms.access.hashing import secret_hash
+from wms.access.signin import PIN_ATTEMPTS_MAX, badge_code
+from wms.db import Tx, row, rows
 
 
 class Person(msgspec.Struct, kw_only=True):
@@ -47,6 +48,28 @@ SIGNED_IN = text(
      ORDER BY u.code, s.started_at
     """
 )
+
+
+BADGE_HOLDER = text("SELECT name FROM app_user WHERE badge_hash = :badge_hash AND active")
+WAREHOUSES = text("SELECT code FROM warehouse ORDER BY id")
+
+
+class _Code(msgspec.Struct):
+    code: str
+
+
+class _Name(msgspec.Struct):
+    name: str
+
+
+async def find_badge_holder(tx: Tx, badge: str) -> str | None:
+    """The name to greet when a badge was scanned. Raises NotABadge."""
+    holder = await row(tx, BADGE_HOLDER, _Name, badge_hash=secret_hash(badge_code(badge)))
+    return None if holder is None else holder.name
+
+
+async def list_warehouse_codes(tx: Tx) -> list[str]:
+    return [found.code for found in await rows(tx, WAREHOUSES, _Code)]
 
 
 async def list_people(tx: Tx) -> list[Person]:

@@ -23,7 +23,7 @@ from wms.errors import Denied, Refused
 
 PIN_ATTEMPTS_MAX = 5
 SESSION_LIFE = timedelta(hours=14)  # longer than a shift with overtime
-PIN_FORM = re.compile(r"[0-9]{4,8}")
+PIN_FORM = re.compile(r"[0-9]{4,6}")
 
 
 class NotABadge(Denied):
@@ -31,7 +31,7 @@ class NotABadge(Denied):
 
 
 class NotAPin(Denied):
-    say = "A PIN is 4 to 8 digits, keyed. A scanned badge or label is never a PIN."
+    say = "A PIN is 4 to 6 digits, keyed. A scanned badge or label is never a PIN."
 
 
 class BadgeUnknown(Denied):
