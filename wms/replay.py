@@ -92,3 +92,9 @@ async def record(tx: Tx, stamp: Stamp, act: Act, answer: Answer) -> None:
             "answer": msgspec.json.encode(answer).decode(),
         },
     )
+
+
+async def find_said(tx: Tx, stamp: Stamp) -> Answer | None:
+    """The stored answer of a key, whatever the body was: what a page shows after an act."""
+    found = await row(tx, FIND, _Stored, warehouse_id=stamp.warehouse_id, key=stamp.key)
+    return None if found is None else msgspec.json.decode(found.answer, type=Answer)

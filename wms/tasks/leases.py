@@ -6,6 +6,7 @@ from wms.db import Tx, row, rows
 from wms.errors import Refused
 from wms.events.outbox import emit
 from wms.stamp import Stamp
+from wms.tasks import rules
 from wms.tasks.engine import NEXT_SEQ, Task, _Id
 
 
@@ -13,6 +14,17 @@ class GoodsInHand(Refused):
     say = "Goods are in hand: bring them to a drop point first, or ask a supervisor to hand over."
 
 
+CLAIM_ONE = text(
+    """
+    UPDATE tour SET state = 'claimed', claimed_by = :user_id, device = :device, claimed_at = :at,
+           lease_until = :lease_until
+     WHERE warehouse_id = :warehouse_id AND id = :id
+       AND (state = 'ready' OR state = 'claimed' AND claimed_by = :user_id)
+       AND (not_user_id IS NULL OR not_user_id <> :user_id)
+       AND (only_user_id IS NULL OR only_user_id = :user_id)
+    RETURNING id
+    """
+)
 POSTPONE = text(
     """
     UPDATE task SET seq = :seq, version = version + 1
@@ -65,6 +77,20 @@ CANCEL_EMPTY_TOURS = text(
                         AND tour_id = tour.id AND state IN ('open', 'done'))
     """
 )
+
+
+async def claim_tour(tx: Tx, stamp: Stamp, tour_id: int) -> None:
+    """Claim one certain tour: the person scanned what it is about. Raises WorkTaken."""
+    values = {
+        "warehouse_id": stamp.warehouse_id,
+        "id": tour_id,
+        "user_id": stamp.user_id,
+        "device": stamp.device,
+        "at": stamp.at,
+        "lease_until": stamp.at + rules.LEASE,
+    }
+    if await row(tx, CLAIM_ONE, _Id, **values) is None:
+        raise rules.WorkTaken(why="somebody else is doing it, or it is not for you")
 
 
 async def postpone_task(tx: Tx, stamp: Stamp, task: Task) -> None:

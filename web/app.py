@@ -1,0 +1,78 @@
+"""The only assembly point: handlers, error table, security headers, and the life of a process.
+
+`create_app()` without arguments reads the environment, so a server can name it as a factory. The
+process serves pages and API, seals and delivers events, and runs the chores; any number of such
+processes may run on one database.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, get
+from litestar.datastructures import ResponseHeader
+from litestar.openapi import OpenAPIConfig
+from litestar.response import Redirect
+
+from web import assets, errors
+from web.api import HANDLERS as API
+from web.office import HANDLERS as OFFICE
+from web.scanner import login, pages
+from web.templating import CONTENT_SECURITY_POLICY
+from wms.db import Db
+from wms.events.worker import run_events
+from wms.settings import Settings, read_settings
+from wms.worker import run_chores
+
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+@get("/", include_in_schema=False)
+async def home() -> Redirect:
+    """Handhelds open the floor; the office is one link away."""
+    return Redirect("/floor", status_code=303)
+
+
+@asynccontextmanager
+async def _life(app: Litestar) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    db: Db = app.state.db
+    stop = asyncio.Event()
+    work: list[asyncio.Task[Any]] = []
+    if app.state.background:
+        work = [
+            asyncio.create_task(run_events(db, settings, stop), name="events"),
+            asyncio.create_task(run_chores(db, stop), name="chores"),
+        ]
+    try:
+        yield
+    finally:
+        stop.set()
+        if work:
+            await asyncio.wait(work, timeout=10)
+            for task in work:
+                task.cancel()
+        await db.close()
+
+
+def create_app(settings: Settings | None = None, *, background: bool = True) -> Litestar:
+    """The application. `background` false serves only (tests that drive the workers themselves)."""
+    settings = settings or read_settings()
+    app = Litestar(
+        route_handlers=[home, *assets.HANDLERS, *login.HANDLERS, *pages.HANDLERS, *OFFICE, *API],
+        exception_handlers=errors.EXCEPTION_HANDLERS,
+        response_headers=[ResponseHeader(name=k, value=v) for k, v in SECURITY_HEADERS.items()],
+        openapi_config=OpenAPIConfig(title="wms", version="1", path="/v1/schema"),
+        lifespan=[_life],
+        logging_config=None,
+    )
+    app.state.settings = settings
+    app.state.db = Db(settings.database_url, settings.pool_size)
+    app.state.background = background
+    return app

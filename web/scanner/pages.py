@@ -1,0 +1,242 @@
+"""The floor over HTTP: hub, next work, packets, acts, scan anything.
+
+    GET  /floor                hub: what is open, what was scanned last
+    GET  /floor/next           resume, or claim the best work, and go there
+    GET  /floor/<flow>/<id>    a packet, as page or as JSON
+    POST /floor/act            one act, as JSON (device) or as a form (no JavaScript)
+    POST /floor/scan           anything scanned at the hub leads to where it belongs
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.enums import MediaType
+from litestar.response import Redirect
+
+from web.scanner import frame
+from web.scanner.acts import perform
+from web.scanner.flows import ACTS, PACKETS, ROLES
+from web.scanner.turns import field, onward
+from web.session import initials, same_site, session_of, stamp_of
+from wms import replay
+from wms.access import rules as access
+from wms.access.rules import Session
+from wms.db import Db
+from wms.errors import Invalid, NotFound, WmsError
+from wms.inventory import identify
+from wms.stamp import Stamp
+from wms.steps import Act, Packet
+from wms.tasks import engine, leases, queries
+from wms.tasks.rules import kinds_for
+
+KIND_WORDS = {
+    "putaway": "Put away",
+    "pick": "Pick",
+    "pack": "Pack",
+    "load": "Load",
+    "count": "Count",
+    "putback": "Put back",
+    "replenish": "Replenish",
+}
+REQUEST = Request[Any, Any, Any]
+
+
+class NoSuchFlow(NotFound):
+    say = "There is no page {flow}."
+
+
+class BadAct(Invalid):
+    say = "That is not an act: {why}"
+
+
+def _html(text: str, status: int = 200) -> Response[str]:
+    return Response(text, media_type=MediaType.HTML, status_code=status)
+
+
+def _json(thing: object, status: int = 200) -> Response[bytes]:
+    return Response(msgspec.json.encode(thing), media_type=MediaType.JSON, status_code=status)
+
+
+def wants_json(request: REQUEST) -> bool:
+    return "application/json" in request.headers.get("accept", "")
+
+
+@get("/floor")
+async def hub(request: REQUEST) -> Response[Any]:
+    """What is open for this person's roles, and what they scanned last."""
+    session = await session_of(request)
+    stamp = stamp_of(session)
+    async with request.app.state.db.reading() as tx:
+        work = await queries.list_open_work(tx, stamp, kinds_for(set(session.roles)))
+        last = await queries.list_last_scans(tx, stamp)
+        due = await identify.list_due_asns(tx, stamp) if _may(session, "receive") else []
+    tiles = tuple(
+        frame.Link(word=KIND_WORDS[each.kind], url=f"/floor/next?kind={each.kind}",
+                   count=each.ready)
+        for each in work
+    )  # fmt: skip
+    receipts = tuple(
+        frame.Link(word=f"Receive {asn.external_id}", url=f"/floor/receive/{asn.id}") for asn in due
+    )
+    return _html(
+        frame.render_hub(
+            frame.Hub(
+                name=session.name,
+                initials=initials(session.name),
+                tiles=tiles,
+                links=receipts,
+                last=tuple(_line(scan) for scan in last),
+                message=request.query_params.get("message", ""),
+            )
+        )
+    )
+
+
+def _line(scan: queries.LastScan) -> frame.Line:
+    said = msgspec.json.decode(scan.answer)["say"]
+    at = scan.at if isinstance(scan.at, datetime) else datetime.now(UTC)
+    return frame.Line(at=at, what=said, ok=scan.ok)
+
+
+def _may(session: Session, flow: str) -> bool:
+    return "supervisor" in session.roles or bool(set(ROLES[flow]) & set(session.roles))
+
+
+@get("/floor/next")
+async def next_work(request: REQUEST) -> Response[Any]:
+    """Resume what this person holds, or claim the best work of their roles (or of `?kind=`)."""
+    session = await session_of(request)
+    stamp = stamp_of(session)
+    kinds = kinds_for(set(session.roles))
+    wanted = request.query_params.get("kind", "")
+    async with request.app.state.db.transaction() as tx:
+        tour = await engine.find_mine(tx, stamp)
+        if tour is not None:
+            await engine.resume(tx, stamp, tour)
+        else:
+            chosen = [kind for kind in kinds if kind == wanted] or kinds
+            tour = await engine.claim_next(tx, stamp, chosen)
+    if tour is not None:
+        return Redirect(f"/floor/{tour.kind}/{tour.id}", status_code=303)
+    if wants_json(request):
+        return _json({"idle": True})
+    return Redirect("/floor?message=No+work+is+ready+for+you.+Scan+anything.", status_code=303)
+
+
+@get("/floor/{flow:str}/{ident:str}")
+async def show(request: REQUEST, flow: str, ident: str) -> Response[Any]:
+    """A packet: the page with its questions, or the same as JSON."""
+    session = await session_of(request)
+    if flow not in PACKETS:
+        raise NoSuchFlow(flow=flow)
+    access.require(session, *ROLES[flow], "supervisor")
+    stamp = stamp_of(session)
+    db: Db = request.app.state.db
+    async with db.reading() as tx:
+        packet = await PACKETS[flow](tx, stamp, ident)
+        said = await _said(tx, stamp, request.query_params.get("said", ""))
+    if wants_json(request):
+        return _json(packet)
+    message, tone = said
+    return _html(
+        frame.render_page(
+            packet,
+            user_initials=initials(session.name),
+            message=message,
+            tone=tone,
+            kept=request.query_params.getall("kept", []),
+        )
+    )
+
+
+async def _said(tx: Any, stamp: Stamp, key: str) -> tuple[str, str]:
+    try:
+        known = msgspec.structs.replace(stamp, key=UUID(key))
+    except ValueError:
+        return "", ""
+    found = await replay.find_said(tx, known)
+    return ("", "") if found is None else (found.say, found.tone)
+
+
+@post("/floor/act", guards=[same_site], status_code=200)
+async def act(request: REQUEST) -> Response[Any]:
+    """One act. JSON: the answer. Form: the next page, or a redirect to where the answer leads."""
+    session = await session_of(request)
+    if request.headers.get("content-type", "").startswith("application/json"):
+        sent = _decode(await request.body())
+        return _json(await _perform(request, session, sent))
+    form = await request.form()
+    packet = await _packet_of(request, session, field(form, "here"))
+    turn = frame.form_turn(packet, form)
+    if turn.act is None:
+        return _html(frame.render_turn(packet, turn, user_initials=initials(session.name)))
+    answer = await _perform(request, session, turn.act)
+    return Redirect(onward(packet, turn, answer), status_code=303)
+
+
+def _decode(body: bytes) -> Act:
+    try:
+        return msgspec.json.decode(body, type=Act)
+    except msgspec.DecodeError as error:
+        raise BadAct(why=str(error)) from error
+
+
+async def _perform(request: REQUEST, session: Session, sent: Act) -> Any:
+    try:
+        key = UUID(sent.key)
+    except ValueError:
+        raise BadAct(why=f"{sent.key} is not a UUID") from None
+    device_at = None
+    if sent.at:
+        try:
+            device_at = datetime.fromisoformat(sent.at)
+        except ValueError:
+            raise BadAct(why=f"{sent.at} is not a time") from None
+        if device_at.tzinfo is None:
+            raise BadAct(why=f"{sent.at} has no time zone")
+    return await perform(request.app.state.db, stamp_of(session, key, device_at), sent, ACTS)
+
+
+async def _packet_of(request: REQUEST, session: Session, here: str) -> Packet:
+    flow, _, ident = here.removeprefix("/floor/").partition("/")
+    if flow not in PACKETS:
+        raise NoSuchFlow(flow=here)
+    async with request.app.state.db.reading() as tx:
+        return await PACKETS[flow](tx, stamp_of(session), ident)
+
+
+@post("/floor/scan", guards=[same_site], status_code=200)
+async def scan_anything(request: REQUEST) -> Response[Any]:
+    """Whatever was scanned: its open work if this person may do it, else what it is."""
+    session = await session_of(request)
+    stamp = stamp_of(session)
+    code = field(await request.form(), "code").strip()
+    db: Db = request.app.state.db
+    try:
+        async with db.transaction() as tx:
+            found = await identify.identify(tx, stamp, code)
+            tour_id = None
+            kinds = [kind for kind in kinds_for(set(session.roles)) if kind in PACKETS]
+            if found.lpn_id is not None:
+                tour_id = await queries.find_tour_about(tx, stamp, found.lpn_id, kinds)
+            if tour_id is not None:
+                await leases.claim_tour(tx, stamp, tour_id)
+                tour = await engine.find_tour(tx, stamp, tour_id)
+                assert tour is not None
+                return Redirect(f"/floor/{tour.kind}/{tour.id}", status_code=303)
+            if found.asn_id is not None and _may(session, "receive"):
+                return Redirect(f"/floor/receive/{found.asn_id}", status_code=303)
+            facts = await identify.inquire(tx, stamp, found)
+    except WmsError as refusal:
+        return _html(
+            frame.render_message("Not found", str(refusal), "/floor",
+                                 user_initials=initials(session.name), tone="wrong"), 200
+        )  # fmt: skip
+    inquiry = frame.Inquiry(title=facts.title, kind=facts.kind, rows=tuple(facts.rows))
+    return _html(frame.render_inquiry(inquiry, user_initials=initials(session.name)))
+
+
+HANDLERS = [hub, next_work, show, act, scan_anything]

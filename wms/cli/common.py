@@ -1,0 +1,53 @@
+"""What every command needs: the shared options and a running database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from wms.embedded import DirectoryLock, EmbeddedPostgres
+from wms.migrate import upgrade
+from wms.settings import Settings, read_settings
+
+Command = Callable[..., Any]
+
+
+def database_options(command: Command) -> Command:
+    """--data-dir and --database-url."""
+    command = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        help="Where the embedded database lives. [env: WMS_DATA_DIR; default: .wms]",
+    )(command)
+    return click.option(
+        "--database-url",
+        help="PostgreSQL to use instead of the embedded one. [env: WMS_DATABASE_URL, DATABASE_URL]",
+    )(command)
+
+
+@contextmanager
+def running_database(settings: Settings, *, lock: bool = True) -> Iterator[str]:
+    """A migrated database to work on; the embedded one is started here and stopped after.
+
+    `lock` false shares the directory with a running `wms up` (verify, bench on it).
+    Raises DirectoryInUse.
+    """
+    if settings.database_url:
+        upgrade(settings.database_url)
+        yield settings.database_url
+        return
+    held = DirectoryLock(settings.data_dir) if lock else None
+    server = EmbeddedPostgres(settings.data_dir)
+    try:
+        upgrade(server.url())
+        yield server.url()
+    finally:
+        if held is not None:
+            server.stop()
+            held.release()
+
+
+def settings_of(**overrides: Any) -> Settings:
+    return read_settings(**overrides)
