@@ -8,6 +8,7 @@ import wms.inventory.tables
 import wms.masterdata.tables
 import wms.outbound.tables
 import wms.replay
+import wms.requests
 import wms.tasks.tables
 from wms.db import metadata
 

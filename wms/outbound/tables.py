@@ -6,6 +6,7 @@ between promise and truck: waiting -> allocated -> picked -> packed -> shipped, 
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -38,6 +39,7 @@ outbound_order = floor_table(
     col("version", Integer, default="1"),
     col("source_version", BigInteger, default="0"),
     col("priority", SmallInteger, default="0"),
+    col("allow_partial", Boolean, default="true"),  # else it is released whole or not at all
     col("carrier_id", BigInteger, ForeignKey("carrier.id")),
     col("service", Text, default="'standard'"),
     col("cutoff_at", DateTime(timezone=True)),
