@@ -1,21 +1,23 @@
-"""Announced deliveries (ASN) and what really came (receipt lines)."""
+"""Announced deliveries (ASN), what really came (receipt lines), and bins that are seen full."""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
     Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
+    Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
 
-from wms.db import col, floor_key, floor_table
+from wms.db import col, floor_key, floor_table, metadata
 
 ASN_STATES = ("open", "receiving", "closed", "cancelled")
 CONDITIONS = ("good", "damaged", "over", "unknown")
@@ -79,4 +81,15 @@ receipt_line = floor_table(
     floor_key("asn_line_id", "asn_line"),
     floor_key("lpn_id", "lpn"),
     Index("receipt_line_asn_ix", "warehouse_id", "asn_id"),
+)
+
+bin_full = Table(
+    "bin_full",  # a bin that somebody saw full: what it held then is its capacity from then on
+    metadata,
+    Column("warehouse_id", Integer, ForeignKey("warehouse.id"), primary_key=True),
+    Column("bin_id", BigInteger, primary_key=True),
+    col("full_mm3", BigInteger),
+    col("seen_at", DateTime(timezone=True)),
+    col("seen_by", BigInteger, ForeignKey("app_user.id"), null=True),
+    floor_key("bin_id", "bin"),
 )
