@@ -1,0 +1,10 @@
+"""The JSON API: every resource's handlers in one list for the assembly.
+
+A new resource is a module with `HANDLERS` and one line here.
+"""
+
+from typing import Any
+
+from web import errors
+
+HANDLERS: list[Any] = [*errors.HANDLERS]
