@@ -113,8 +113,11 @@ load = floor_table(
     col("opened_at", DateTime(timezone=True)),
     col("departed_at", DateTime(timezone=True), null=True),
     col("seal", Text, default="''"),
+    col("tour_id", BigInteger, null=True),  # the work of loading it
     CheckConstraint(f"state in {LOAD_STATES}", name="state_known"),
     floor_key("dock_id", "bin"),
+    floor_key("tour_id", "tour"),
+    UniqueConstraint("warehouse_id", "tour_id"),
     Index("load_one_open_per_carrier", "warehouse_id", "carrier_id", unique=True,
           postgresql_where=text("state = 'open'")),
 )  # fmt: skip
@@ -137,4 +140,6 @@ shipment_carton = floor_table(
     UniqueConstraint("warehouse_id", "sscc"),
     Index("shipment_carton_order_ix", "warehouse_id", "order_id"),
     Index("shipment_carton_load_ix", "warehouse_id", "load_id"),
+    Index("shipment_carton_waiting_ix", "warehouse_id", "carrier_id", postgresql_where=text(
+        "load_id is null")),
 )
