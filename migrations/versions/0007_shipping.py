@@ -22,7 +22,9 @@ def upgrade() -> None:
         ["warehouse_id", "tour_id"],
         ["warehouse_id", "id"],
     )
-    op.create_unique_constraint("load_warehouse_id_tour_id_key", "load", ["warehouse_id", "tour_id"])
+    op.create_unique_constraint(
+        "load_warehouse_id_tour_id_key", "load", ["warehouse_id", "tour_id"]
+    )
     op.create_index(
         "shipment_carton_waiting_ix",
         "shipment_carton",
