@@ -14,6 +14,7 @@ from litestar import Litestar, get
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
 from litestar.response import Redirect
+from wms.events.worker import run_events
 
 from web import assets, errors
 from web.api import HANDLERS as API
@@ -21,7 +22,6 @@ from web.office import HANDLERS as OFFICE
 from web.scanner import login, pages
 from web.templating import CONTENT_SECURITY_POLICY
 from wms.db import Db
-from wms.events.worker import run_events
 from wms.settings import Settings, read_settings
 from wms.worker import run_chores
 

@@ -9,7 +9,7 @@ from web.scanner.acts import Procedure
 from wms.db import Tx
 from wms.outbound import pick_exceptions, picking
 from wms.stamp import Stamp
-from wms.steps import Act, Answer, Packet
+from wms.steps import Packet
 
 PacketOf = Callable[[Tx, Stamp, str], Awaitable[Packet]]
 

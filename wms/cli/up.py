@@ -34,7 +34,9 @@ def require_port(host: str, port: int) -> None:
 @database_options
 @click.option("--host", help="Address to listen on. [env: WMS_HOST; default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on. [env: WMS_PORT; default: 8420]")
-@click.option("--empty", is_flag=True, help="Do not load the demo warehouse into an empty database.")
+@click.option(
+    "--empty", is_flag=True, help="Do not load the demo warehouse into an empty database."
+)
 def up(
     data_dir: object, database_url: str | None, host: str | None, port: int | None, empty: bool
 ) -> None:
