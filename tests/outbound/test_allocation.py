@@ -49,9 +49,7 @@ async def test_one_bin_that_covers_it_all_is_better_than_two(world: World) -> No
 async def test_what_may_not_ship_is_never_promised(world: World, why: str) -> None:
     status = "hold" if why == "on hold" else "available"
     expires = world.at.date() - timedelta(days=1) if why == "expired" else None
-    balance = await w.stock(
-        world, "BEANS", "A-01-01", 5, "L1", expires=expires, status=status
-    )
+    balance = await w.stock(world, "BEANS", "A-01-01", 5, "L1", expires=expires, status=status)
     order = await w.order(world, "O-1", ("BEANS", 5))
     await _spoil(world, why)
     async with world.db.transaction() as tx:

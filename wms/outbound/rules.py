@@ -5,7 +5,8 @@ receipt; of equals a pick face before reserve, then as few bins as can be.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -147,3 +148,22 @@ def _give_back(
         if spare is not None:
             got = sum(qty for _, qty in found)
             spare[line.item_id] = spare.get(line.item_id, 0) + max(0, got - line.promised)
+
+
+def next_cutoff(now: datetime, zone: str, at: time) -> datetime:
+    """The first time after `now` that the warehouse's clock shows `at`; aware, in UTC."""
+    local = now.astimezone(ZoneInfo(zone))
+    due = datetime.combine(local.date(), at, tzinfo=local.tzinfo)
+    if due <= local:
+        due = datetime.combine(local.date() + timedelta(days=1), at, tzinfo=local.tzinfo)
+    return due.astimezone(UTC)
+
+
+def soft_promises(wants: Sequence[tuple[int, int]], spare: dict[int, int]) -> list[int]:
+    """What of each (item, quantity) can be promised from what is spare; lowers `spare`."""
+    given: list[int] = []
+    for item_id, qty in wants:
+        part = min(qty, max(0, spare.get(item_id, 0)))
+        spare[item_id] = spare.get(item_id, 0) - part
+        given.append(part)
+    return given
