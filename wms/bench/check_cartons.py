@@ -14,6 +14,7 @@ from wms.planning.cartonize import (
     Piece,
     Placement,
 )
+from wms.planning.container import Cargo, Container, ContainerPlan
 
 Cuboid = tuple[int, int, int, int, int, int]
 
@@ -156,3 +157,51 @@ def match_piece(p: Placement, pieces: list[Piece]) -> Piece | None:
         if allowed[piece.orientation]:
             return piece
     return None
+
+
+def check_stowage(
+    cargo: tuple[Cargo, ...], container: Container, plan: ContainerPlan, *, supported: bool = False
+) -> list[str]:
+    """Judge a container plan: completeness, walls, turns, overlap, weight, support."""
+    faults = []
+    by_ref = {piece.ref: piece for piece in cargo}
+    got = Counter(row.ref for row in plan.stowed)
+    for ref, number in plan.left:
+        got[ref] += number
+    if got != Counter({piece.ref: piece.qty for piece in cargo}):
+        faults.append("loaded and left pieces do not make up the cargo")
+    rows = [
+        (r.x_mm, r.y_mm, r.z_mm, r.x_mm + r.dx_mm, r.y_mm + r.dy_mm, r.z_mm + r.dz_mm)
+        for r in plan.stowed
+    ]
+    room = (container.length_mm, container.width_mm, container.height_mm)
+    for r, row in zip(plan.stowed, rows, strict=True):
+        if min(row[:3]) < 0 or any(e > m for e, m in zip(row[3:], room, strict=True)):
+            faults.append(f"{r.ref} sticks out")
+        if (r.dx_mm, r.dy_mm, r.dz_mm) not in list_stands(by_ref[r.ref]):
+            faults.append(f"{r.ref} stands in a turn it may not take")
+    for (i, a), (j, b) in combinations(enumerate(rows), 2):
+        shared = overlap(a[0], a[3], b[0], b[3]) * overlap(a[1], a[4], b[1], b[4])
+        if shared and overlap(a[2], a[5], b[2], b[5]):
+            faults.append(f"steps {i + 1} and {j + 1} overlap")
+        elif shared and by_ref[plan.stowed[i if a[2] < b[2] else j].ref].fragile:
+            faults.append(f"steps {i + 1} and {j + 1}: above a fragile piece")
+    if supported:
+        for i, row in enumerate(rows):
+            base = (row[3] - row[0]) * (row[4] - row[1])
+            if row[2] and sum(list_contacts(row, rows[:i]).values()) < base:
+                faults.append(f"step {i + 1} is not carried")
+    weight = sum(by_ref[r.ref].weight_g for r in plan.stowed)
+    if container.payload_max_g is not None and weight > container.payload_max_g:
+        faults.append(f"weighs {weight} g")
+    return faults
+
+
+def list_stands(piece: Cargo) -> set[tuple[int, int, int]]:
+    """Return how a piece of cargo may stand, edges along x, y, z."""
+    x, y, z = piece.length_mm, piece.width_mm, piece.height_mm
+    stands = set()
+    for edge, (a, b, c) in (("h", (x, y, z)), ("w", (x, z, y)), ("l", (y, z, x))):
+        if edge in piece.vertical:
+            stands |= {(a, b, c), (b, a, c)} if piece.turnable else {(a, b, c)}
+    return stands

@@ -246,7 +246,7 @@ def take_stock(types: tuple[Box, ...], choice: Choice) -> tuple[Box, ...]:
     )
 
 
-def list_turns(piece: Piece) -> list[tuple[int, int, int]]:
+def list_turns(piece: Piece) -> list[tuple[int, ...]]:
     """Return the distinct ways to stand a piece, as edges along x, y and z."""
     size = (piece.length_mm, piece.width_mm, piece.height_mm)
     match piece.orientation:
@@ -306,7 +306,7 @@ class Lot:
         """
         rows = sorted(filling.placed.tolist(), key=lambda row: (row[3], row[2], row[1]))
         placements = tuple(
-            Placement(self.refs[row[0]].pop(), *row[1:], step)
+            Placement(self.refs[row[0]].pop(), *row[1:], step=step)
             for step, row in enumerate(rows, start=1)
         )
         goods_mm3 = sum(row[4] * row[5] * row[6] for row in rows)

@@ -1,0 +1,284 @@
+"""Blocks: groups of pieces that are placed as one cuboid.
+
+A block is a grid of equal pieces in one turn, or two blocks side by side that leave little air.
+Searching with blocks instead of pieces is what the best methods for loading one box share.
+
+Units: mm, g. Guarantees: no block needs more pieces of a kind than there are, none exceeds the
+box; inside a block pieces do not overlap; with `stacked` the upper half of a join lies wholly on
+the lower one.
+Source: Fanslau and Bortfeldt, INFORMS Journal on Computing 22 (2010); Zhu, Oon, Lim, Weng,
+European Journal of Operational Research 222 (2012).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from wms.planning.jit import kernel
+from wms.planning.packing import Goods
+
+TESTS_MAX = 8_000_000
+TABLE = 1 << 17
+
+
+class Blocks(NamedTuple):
+    """All blocks of one problem, largest volume first.
+
+    Shape: size[block, 3]; need[block, kind]; parts[block] = axis, first, second for a join of two
+    blocks, or -1, kind, turn for a grid of `grid[block]` pieces. worth is pieces ** -0.2.
+    `closed` blocks take nothing on top.
+    """
+
+    size: np.ndarray
+    volume: np.ndarray
+    value: np.ndarray
+    weight: np.ndarray
+    worth: np.ndarray
+    closed: np.ndarray
+    need: np.ndarray
+    parts: np.ndarray
+    grid: np.ndarray
+
+
+@kernel
+def is_new(table, key):
+    """Enter a key into the open hash table; say whether it was not there."""
+    at = (key ^ (key >> 17) ^ (key >> 31)) & (TABLE - 1)
+    while table[at] != 0:
+        if table[at] == key:
+            return False
+        at = (at + 1) & (TABLE - 1)
+    table[at] = key
+    return True
+
+
+@kernel
+def block_key(need_code, size):
+    """Return a number that tells blocks of other pieces or another size apart."""
+    return need_code * 1_000_003 + size[0] * 2_097_143 + size[1] * 40_961 + size[2] * 7 + 1
+
+
+@kernel
+def make_grids(
+    turns,
+    turn_count,
+    closed_top,
+    counts,
+    codes,
+    box,
+    table,
+    size,
+    need,
+    need_code,
+    closed,
+    parts,
+    grid,
+    limit,
+    full,
+):
+    """Write all grids of equal pieces; return their number."""
+    n = 0
+    shape = np.empty(3, np.int64)
+    for kind in range(turns.shape[0]):
+        for turn in range(turn_count[kind]):
+            edge = turns[kind, turn]
+            if edge[0] > box[0] or edge[1] > box[1] or edge[2] > box[2]:
+                continue
+            highest = 1 if closed_top[kind] == 1 else box[2] // edge[2]
+            for a in range(1, min(counts[kind], box[0] // edge[0]) + 1):
+                for b in range(1, min(counts[kind] // a, box[1] // edge[1]) + 1):
+                    for c in range(1, min(counts[kind] // (a * b), highest) + 1):
+                        if n >= limit:
+                            return n
+                        shape[0], shape[1], shape[2] = a * edge[0], b * edge[1], c * edge[2]
+                        code = codes[kind] * a * b * c
+                        if not is_new(table, block_key(code, shape)):
+                            continue
+                        size[n] = shape
+                        need[n, :] = 0
+                        need[n, kind] = a * b * c
+                        need_code[n] = code
+                        closed[n] = closed_top[kind]
+                        parts[n, 0], parts[n, 1], parts[n, 2] = -1, kind, turn
+                        grid[n, 0], grid[n, 1], grid[n, 2] = a, b, c
+                        full[n] = a * b * c * edge[0] * edge[1] * edge[2]
+                        n += 1
+    return n
+
+
+@kernel
+def can_join(a, b, axis, size, full, need, closed, counts, stacked):
+    """Say whether two blocks may stand side by side along an axis (b above a)."""
+    if axis == 2:
+        if closed[a] == 1:
+            return False
+        # The upper block must lie on a top without holes.
+        if stacked and (
+            size[b, 0] > size[a, 0]
+            or size[b, 1] > size[a, 1]
+            or full[a] < size[a, 0] * size[a, 1] * size[a, 2]
+        ):
+            return False
+    elif (closed[a] == 1 or closed[b] == 1 or stacked) and size[a, 2] != size[b, 2]:
+        return False
+    enough = True
+    for kind in range(counts.shape[0]):
+        if need[a, kind] + need[b, kind] > counts[kind]:
+            enough = False
+            break
+    return enough
+
+
+@kernel
+def join_blocks(
+    n,
+    counts,
+    box,
+    fill_min,
+    stacked,
+    table,
+    size,
+    need,
+    need_code,
+    closed,
+    parts,
+    full,
+    limit,
+    tests_max,
+):
+    """Join blocks of the last generation with all, generation by generation; return the number."""
+    shape = np.empty(3, np.int64)
+    first = 0
+    tests = 0
+    while first < n and n < limit and tests < tests_max:
+        last = n
+        for a in range(last):
+            tests += last - max(first, a)
+            if tests > tests_max:
+                break
+            for b in range(max(first, a), last):
+                together = full[a] + full[b]
+                for axis in range(3):
+                    u, v = (axis + 1) % 3, (axis + 2) % 3
+                    long = size[a, axis] + size[b, axis]
+                    wide = max(size[a, u], size[b, u])
+                    deep = max(size[a, v], size[b, v])
+                    # Tested here, and not in a function, because nearly all pairs end here.
+                    if long > box[axis] or together < fill_min * long * wide * deep:
+                        continue
+                    for way in range(2 if axis == 2 and a != b else 1):
+                        low, high = (a, b) if way == 0 else (b, a)
+                        if not can_join(low, high, axis, size, full, need, closed, counts, stacked):
+                            continue
+                        shape[axis], shape[u], shape[v] = long, wide, deep
+                        code = need_code[low] + need_code[high]
+                        if not is_new(table, block_key(code, shape)):
+                            continue
+                        size[n] = shape
+                        need[n] = need[low] + need[high]
+                        need_code[n] = code
+                        closed[n] = max(closed[high], closed[low])
+                        parts[n, 0], parts[n, 1], parts[n, 2] = axis, low, high
+                        full[n] = together
+                        n += 1
+                        if n >= limit:
+                            return n
+        first = last
+    return n
+
+
+def make_blocks(
+    goods: Goods,
+    counts: np.ndarray,
+    box: np.ndarray,
+    *,
+    value: np.ndarray | None = None,
+    fill_min: float = 0.98,
+    stacked: bool = False,
+    limit: int = 10_000,
+) -> Blocks:
+    """Return the blocks that can be made of a load inside a box."""
+    kinds = len(goods)
+    size = np.zeros((limit, 3), np.int64)
+    need = np.zeros((limit, kinds), np.int64)
+    need_code = np.zeros(limit, np.int64)
+    closed = np.zeros(limit, np.int64)
+    parts = np.zeros((limit, 3), np.int64)
+    grid = np.ones((limit, 3), np.int64)
+    full = np.zeros(limit, np.int64)
+    table = np.zeros(TABLE, np.int64)
+    codes = np.random.default_rng(1).integers(1, 1 << 28, kinds)
+    n = make_grids(
+        goods.turns,
+        goods.turn_count,
+        goods.closed_top,
+        counts,
+        codes,
+        box,
+        table,
+        size,
+        need,
+        need_code,
+        closed,
+        parts,
+        grid,
+        limit,
+        full,
+    )
+    n = join_blocks(
+        n,
+        counts,
+        box,
+        fill_min,
+        stacked,
+        table,
+        size,
+        need,
+        need_code,
+        closed,
+        parts,
+        full,
+        limit,
+        TESTS_MAX,
+    )
+    need = need[:n]
+    worth = need @ (goods.volume if value is None else value)
+    order = np.argsort(-worth, kind="stable")
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n)
+    parts = parts[:n][order]
+    joins = parts[:, 0] >= 0
+    parts[joins, 1:] = place[parts[joins, 1:]]
+    need = need[order]
+    return Blocks(
+        size=size[:n][order],
+        volume=full[:n][order],
+        value=worth[order],
+        weight=need @ goods.weight,
+        worth=need.sum(axis=1) ** -0.2,
+        closed=closed[:n][order],
+        need=need,
+        parts=parts,
+        grid=grid[:n][order],
+    )
+
+
+def list_pieces(
+    blocks: Blocks, goods: Goods, block: int, at: tuple[int, int, int]
+) -> list[list[int]]:
+    """Return the pieces of a placed block as rows of kind, x, y, z, dx, dy, dz."""
+    axis, first, second = blocks.parts[block].tolist()
+    if axis >= 0:
+        further = list(at)
+        further[axis] += int(blocks.size[first, axis])
+        return list_pieces(blocks, goods, first, at) + list_pieces(
+            blocks, goods, second, (further[0], further[1], further[2])
+        )
+    edge = goods.turns[first, second].tolist()
+    a, b, c = blocks.grid[block].tolist()
+    return [
+        [first, at[0] + i * edge[0], at[1] + j * edge[1], at[2] + k * edge[2], *edge]
+        for k in range(c)
+        for j in range(b)
+        for i in range(a)
+    ]
