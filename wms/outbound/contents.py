@@ -33,6 +33,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     qty: int
     unit_g: int
     unit_mm: tuple[int, int, int]
+    separation: str
     codes: list[str]
     code_qtys: list[int]
 
@@ -66,7 +67,7 @@ CONTENTS = text(
            coalesce(t.code, '') AS lot_code, b.serial, b.status, b.on_hand AS qty,
            coalesce(p.weight_g, 0) AS unit_g,
            ARRAY[coalesce(p.length_mm, 0), coalesce(p.width_mm, 0), coalesce(p.height_mm, 0)]
-             AS unit_mm,
+             AS unit_mm, i.separation,
            ARRAY(SELECT c.value FROM barcode c WHERE c.item_id = b.item_id ORDER BY c.value)
              AS codes,
            ARRAY(SELECT coalesce(k.base_qty, 1) FROM barcode c
