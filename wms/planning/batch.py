@@ -14,16 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from wms.planning import batch_search as search
+from wms.planning.batch_search import Search, new_pack
 from wms.planning.route import plan_route
 from wms.planning.route_dp import LEVELS_MAX
 from wms.planning.stop import MaxRounds, StopRule
-from wms.planning.tour_cost import FloorMap, compile_floor
+from wms.planning.tour_cost import compile_floor
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
-MOVES = 2000
-HOT, COLD, FIRST_CYCLE, LONGER = 0.03, 0.001, 10, 1.5
 
 
 class BatchLine(Struct, frozen=True):
@@ -146,70 +144,7 @@ def _due(order: BatchOrder) -> float:
     return math.inf if order.due_s is None else order.due_s
 
 
-class _Part:
-    """The search over one urgency group."""
-
-    def __init__(self, floor: FloorMap, orders: search.Orders, rows: list[int], seed: int) -> None:
-        self.floor, self.rows = floor.floor, rows
-        self.orders = orders
-        self.memo = search.new_memo(18)
-        self.groups = search.new_groups(orders)
-        self.scratch = search.new_scratch(floor.floor, floor.words, seed)
-        search.savings(self.floor, self.orders, self.memo, self.groups, self.scratch)
-        self.best = self.groups.group.copy()
-        total = int(self.groups.costs.sum())
-        simple = first_come(orders)
-        alone = self._total(simple)
-        if alone < total:
-            self.best, total = simple, alone
-        self._total(self.best)
-        self.costs = np.array([total, total])
-        self.left, self.cycle, self.heat, self.cooling = 0, FIRST_CYCLE, 0.0, 1.0
-
-    def _total(self, group: np.ndarray) -> int:
-        return int(
-            search.regroup(self.floor, self.orders, self.memo, self.groups, self.scratch, group)
-        )
-
-    def improve(self) -> None:
-        """One round: a fixed number of moves; cycles of falling heat get longer and longer."""
-        if len(self.rows) < 2:
-            return
-        if self.left == 0:
-            self.costs[0] = self._total(self.best)
-            self.left = self.cycle
-            tours = max(1, int((self.groups.sizes > 0).sum()))
-            self.heat = HOT * float(self.costs[1]) / tours
-            self.cooling = (COLD / HOT) ** (1 / (self.cycle * MOVES))
-            self.cycle = int(self.cycle * LONGER)
-        self.left -= 1
-        self.heat = search.anneal(
-            self.floor,
-            self.orders,
-            self.memo,
-            self.groups,
-            self.scratch,
-            self.best,
-            self.costs,
-            MOVES,
-            self.heat,
-            self.cooling,
-        )
-
-
-def first_come(orders: search.Orders) -> np.ndarray:
-    """Group numbers of the simple rule: fill the cart in the given order, then take the next."""
-    group, number = np.zeros(len(orders.masks), np.int64), 0
-    used = np.zeros(len(orders.caps), np.int64)
-    for row in range(len(orders.masks)):
-        if row and (used + orders.loads[row] > orders.caps).any():
-            number, used = number + 1, np.zeros(len(orders.caps), np.int64)
-        used = used + orders.loads[row]
-        group[row] = number
-    return group
-
-
-def _as_station(layout: Layout, place: Place | None, name: str) -> Place:
+def as_station(layout: Layout, place: Place | None, name: str) -> Place:
     """A tour end for the length estimates; a bin in an aisle counts from its nearest mouth."""
     if place is None:
         raise ValueError(f"{name} must be reachable")
@@ -258,10 +193,10 @@ def plan_batches(
     floor = compile_floor(
         rough.grid,
         sorted(found, key=lambda p: (p.column, p.slot, p.y, p.level, p.x)),
-        _as_station(rough, rough.place(start), "start"),
-        _as_station(rough, rough.place(end), "end"),
+        as_station(rough, rough.place(start), "start"),
+        as_station(rough, rough.place(end), "end"),
     )
-    parts = []
+    parts: list[tuple[list[int], Search]] = []
     for number, rows in enumerate(urgency_groups(orders, due_spread_s)):
         reached = [
             [place for line in orders[k].lines if (place := places[line.spot]) is not None]
@@ -269,10 +204,10 @@ def plan_batches(
         ]
         masks = np.array([floor.mask(stops) for stops in reached])
         loads = np.array([load_of(orders[k], cart) for k in rows], np.int64)
-        batch = search.new_orders(masks, loads, np.array(caps_of(cart), np.int64))
-        parts.append(_Part(floor, batch, rows, seed + number))
-    rounds, reason = _search(parts, stop)
-    groups = [group for part in parts for group in _members(part)]
+        pack = new_pack(floor, masks, loads, np.array(caps_of(cart)), seed + number)
+        parts.append((rows, Search(pack)))
+    rounds, reason = _search([search for _, search in parts], stop)
+    groups = [[rows[k] for k in group] for rows, search in parts for group in search.members()]
     tours = [_tour(layout, [orders[k] for k in group], cart, start, end) for group in groups]
     assert sorted(k for group in groups for k in group) == list(range(len(orders)))
     total = sum(tour.distance_mm for tour in tours)
@@ -281,26 +216,18 @@ def plan_batches(
     return Batches(tuple(tours), total, "savings + annealing", reason, rounds, bound, False, good)
 
 
-def _search(parts: list[_Part], stop: StopRule) -> tuple[int, str]:
+def _search(parts: list[Search], stop: StopRule) -> tuple[int, str]:
     """Rounds over all groups until the rule says stop."""
     watch, rounds = stop(), 0
     while True:
-        reason = watch(float(sum(int(part.costs[1]) for part in parts)))
+        reason = watch(float(sum(part.cost for part in parts)))
         if reason is not None:
             return rounds, reason
-        if all(len(part.rows) < 2 for part in parts):
+        if all(part.settled for part in parts):
             return rounds, "nothing to improve"
         rounds += 1
         for part in parts:
             part.improve()
-
-
-def _members(part: _Part) -> list[list[int]]:
-    """Groups of order numbers, each in the given order of the orders."""
-    groups: dict[int, list[int]] = {}
-    for row, number in enumerate(part.best):
-        groups.setdefault(int(number), []).append(part.rows[row])
-    return sorted(groups.values())
 
 
 def _tour(layout: Layout, orders: list[BatchOrder], cart: Cart, start: str, end: str) -> Tour:

@@ -1,0 +1,193 @@
+"""Which bins to take each item from, decided together with the tour (scattered storage).
+
+Problem: every item wanted lies in several bins; choose bins that cover the demand and the tour
+through them, least walk. Units: mm, base units.
+Guarantees: every demand met exactly when the stock allows, else what there is and `short` says
+what is missing; the tour is the exact one for the chosen bins; same seed and rounds, same plan;
+more rounds never longer. Not guaranteed: that no better choice exists (`proven` False).
+Source: `scattered_search`.
+"""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from wms.planning import scattered_search as inner
+from wms.planning.batch import as_station, estimate_layout
+from wms.planning.route import Route, plan_route
+from wms.planning.stop import MaxRounds, StopRule
+from wms.planning.tour_cost import (
+    COLUMNS,
+    LEVELS,
+    STATES,
+    WORD_PTR,
+    FloorMap,
+    compile_floor,
+)
+from wms.planning.travel import Layout, Place
+
+DEFAULT_STOP = MaxRounds(20)
+TRIES = 20
+THRESHOLDS = (0.0, 0.0, 0.01, 0.03)
+
+
+class Demand(Struct, frozen=True):
+    """So many base units of an item are wanted."""
+
+    item: str
+    qty: int
+
+    def __post_init__(self) -> None:
+        if self.qty < 1:
+            raise ValueError(f"qty must be >= 1, not {self.qty}")
+
+
+class Stock(Struct, frozen=True):
+    """So many base units of an item may be taken from a bin."""
+
+    item: str
+    spot: str
+    qty: int
+
+
+class Pick(Struct, frozen=True):
+    """Take so many base units of an item from a bin."""
+
+    item: str
+    spot: str
+    qty: int
+
+
+class ScatteredPlan(Struct, frozen=True):
+    """The picks and the tour through them; `short` lists (item, missing) where stock lacks."""
+
+    picks: tuple[Pick, ...]
+    route: Route
+    short: tuple[tuple[str, int], ...]
+    stopped: str
+    rounds: int
+    proven: bool = False
+
+    @property
+    def feasible(self) -> bool:
+        """True when every demand is met and every bin can be reached."""
+        return not self.short and self.route.feasible
+
+
+def plan_scattered(
+    layout: Layout,
+    demand: Sequence[Demand],
+    stock: Sequence[Stock],
+    start: str,
+    end: str,
+    stop: StopRule = DEFAULT_STOP,
+    seed: int = 0,
+) -> ScatteredPlan:
+    """Bins and tour for the demand. Raises ValueError for repeated items or unknown bins."""
+    wanted = {line.item: line.qty for line in demand}
+    if len(wanted) != len(demand):
+        raise ValueError("items of the demand must be unique")
+    rough = estimate_layout(layout)
+    places: dict[str, Place] = {}
+    usable: list[Stock] = []
+    for row in stock:
+        place = rough.place(row.spot)
+        if row.item in wanted and row.qty > 0 and place is not None and place.column >= 0:
+            places[row.spot] = place
+            usable.append(row)
+    there = dict.fromkeys(wanted, 0)
+    for row in usable:
+        there[row.item] += row.qty
+    short = tuple((item, qty - there[item]) for item, qty in wanted.items() if there[item] < qty)
+    goal = {item: min(qty, there[item]) for item, qty in wanted.items() if there[item]}
+    usable = [row for item in goal for row in usable if row.item == item]
+    floor = compile_floor(
+        rough.grid,
+        sorted(set(places.values()), key=lambda p: (p.column, p.slot, p.y)),
+        as_station(rough, rough.place(start), "start"),
+        as_station(rough, rough.place(end), "end"),
+    )
+    chosen, rounds, reason = _choose(floor, goal, usable, places, stop, seed)
+    picks = _picks(goal, [row for row, on in zip(usable, chosen, strict=True) if on])
+    route = plan_route(layout, [pick.spot for pick in picks], start, end)
+    turn = {spot: number for number, spot in enumerate(route.order)}
+    picks = sorted(picks, key=lambda pick: turn.get(pick.spot, len(turn)))
+    forced = all(bool(on) for on in chosen) and sum(goal.values()) == sum(there.values())
+    return ScatteredPlan(tuple(picks), route, short, reason, rounds, forced and route.proven)
+
+
+def _picks(goal: dict[str, int], rows: list[Stock]) -> list[Pick]:
+    """Quantities: the fullest of the chosen bins first, so that few bins are opened."""
+    left, picks = dict(goal), []
+    for row in sorted(rows, key=lambda r: -r.qty):
+        qty = min(left[row.item], row.qty)
+        if qty:
+            left[row.item] -= qty
+            picks.append(Pick(row.item, row.spot, qty))
+    assert not any(left.values())
+    return picks
+
+
+def _choose(
+    floor: FloorMap,
+    goal: dict[str, int],
+    usable: list[Stock],
+    places: dict[str, Place],
+    stop: StopRule,
+    seed: int,
+) -> tuple[list[int], int, str]:
+    """Search over the choices; 1 for every row of stock that is used."""
+    if not goal:
+        return [], 0, "nothing to do"
+    shelf = _shelf(floor, goal, usable, places, seed)
+    # Few choices first: what must be visited anyway attracts the rest.
+    scarce = sorted(range(len(goal)), key=lambda item: shelf.first[item + 1] - shelf.first[item])
+    length = int(inner.construct(shelf, np.array(scarce)))
+    best, kept = shelf.chosen.copy(), shelf.chosen.copy()
+    costs, watch, rounds = np.array([length, length]), stop(), 0
+    luck = random.Random(seed)
+    while True:
+        reason = watch(float(costs[1]))
+        if reason is not None:
+            return [int(on) for on in best], rounds, reason
+        if len(usable) == len(goal):
+            return [int(on) for on in best], rounds, "no choice"
+        rounds += 1
+        threshold = THRESHOLDS[luck.randrange(len(THRESHOLDS))]
+        if rounds % 8 == 0:
+            inner.restore(shelf, best)
+            kept[:], costs[0] = best, costs[1]
+        inner.ruin_and_recreate(shelf, best, kept, costs, TRIES, threshold)
+
+
+def _shelf(
+    floor: FloorMap, goal: dict[str, int], usable: list[Stock], places: dict[str, Place], seed: int
+) -> inner.Shelf:
+    numbers = {item: number for number, item in enumerate(goal)}
+    flat = floor.flat
+    slots = int(flat[LEVELS]) + 1
+    ptr = flat[flat[WORD_PTR] : flat[WORD_PTR] + int(flat[COLUMNS]) * slots + 1]
+    offers = np.zeros((len(usable), 5), np.int64)
+    for number, row in enumerate(usable):
+        word, bit = floor.bits[places[row.spot]]
+        column = (int(np.searchsorted(ptr, word, "right")) - 1) // slots
+        offers[number] = (numbers[row.item], word, bit, column, row.qty)
+    first = np.searchsorted(offers[:, 0], np.arange(len(goal) + 1))
+    states, columns = int(flat[STATES]), int(flat[COLUMNS])
+    return inner.Shelf(
+        flat,
+        offers,
+        first.astype(np.int64),
+        np.array(list(goal.values()), np.int64),
+        np.zeros(len(usable), np.int64),
+        np.zeros(floor.words * 32, np.int64),
+        np.zeros(floor.words, np.int64),
+        np.zeros((columns, states), np.int64),
+        np.zeros((columns, states), np.int64),
+        floor.work(),
+        np.array([seed % 2147483646 + 1], np.int64),
+    )
+
+
