@@ -21,6 +21,7 @@ def server_of(settings: Settings, *, quiet: bool = True) -> uvicorn.Server:
             port=settings.port,
             log_level="warning" if quiet else "info",
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
     )
