@@ -4,6 +4,7 @@ Goods enter from and leave to virtual bins, so per item, lot and owner everythin
 Every movement tells the world `inventory.moved` (or the kind's own event, from its procedure).
 """
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -54,6 +55,8 @@ MOVE = text(
     """
 )
 
+MOVE_QUIETLY = text(MOVE.text.rpartition("RETURNING")[0])
+
 VIRTUAL_BIN = text(
     "SELECT id FROM bin WHERE warehouse_id = :warehouse_id AND kind = :kind ORDER BY id LIMIT 1"
 )
@@ -101,7 +104,35 @@ async def move(
     `allocation_id` consumes that promise (and turns the order line's allocated into picked).
     Raises StockMoved when the source does not hold them unpromised.
     """
-    values: dict[str, Any] = {
+    values = movement_row(
+        stamp, kind, goods, source, target, to_status=to_status, reason=reason,
+        allocation_id=allocation_id, task_id=task_id, reverses_id=reverses_id,
+    )  # fmt: skip
+    return (await tx.execute(MOVE, values)).scalar_one()
+
+
+async def move_many(tx: Tx, movements: list[dict[str, Any]]) -> None:
+    """Many movements built with `movement_row`, in their order, without waiting between them."""
+    if movements:
+        await tx.execute(MOVE_QUIETLY, movements)
+
+
+def movement_row(
+    stamp: Stamp,
+    kind: str,
+    goods: Goods,
+    source: Place,
+    target: Place,
+    *,
+    to_status: str | None = None,
+    reason: str = "",
+    allocation_id: int | None = None,
+    task_id: int | None = None,
+    reverses_id: int | None = None,
+    received_at: datetime | None = None,
+) -> dict[str, Any]:
+    """One movement as the values of MOVE. `received_at`: how old goods that enter already are."""
+    return {
         "warehouse_id": stamp.warehouse_id,
         "at": stamp.at,
         "kind": kind,
@@ -122,9 +153,8 @@ async def move(
         "scan_key": stamp.key,
         "user_id": stamp.user_id,
         "reverses_id": reverses_id,
-        "received_at": None,
+        "received_at": received_at,
     }
-    return (await tx.execute(MOVE, values)).scalar_one()
 
 
 async def virtual_place(tx: Tx, stamp: Stamp, kind: str) -> Place:

@@ -4,7 +4,6 @@ Quantities are integers in the item's base unit; lengths mm, weights g, volumes 
 """
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
