@@ -9,8 +9,8 @@ from sqlalchemy import text
 from tests.masterdata.folder import FILES, with_row, write_folder, write_only
 from wms.access import signin
 from wms.db import Db, Tx
-from wms.load import BadFolder, Loaded, load
 from wms.masterdata.codes import badge_label
+from wms.masterdata.load import BadFolder, Loaded, load, load_directory
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 TABLES = ("warehouse", "owner", "item", "bin", "app_user", "lpn", "movement", "balance", "lot")
@@ -137,3 +137,18 @@ async def test_two_loads_at_once_give_one_warehouse(fresh_db: Db, tmp_path: Path
             with pytest.raises(Exception, match="lock timeout"):
                 await load(second, tmp_path, AT)
             await second.rollback()
+
+
+async def test_the_report_for_the_command_line_is_in_words(fresh_db: Db, tmp_path: Path) -> None:
+    write_folder(tmp_path, owners="code,name\nacme,Acme\n")
+    report = await load_directory(fresh_db, tmp_path, AT)
+    first_flaw = report.problems[0]
+    assert (first_flaw.file, first_flaw.line, first_flaw.column) == ("owners.csv", 2, "code")
+    first = await load_directory(fresh_db, write_folder(tmp_path), AT)
+    assert (first.problems, first.loaded["items.csv"]) == ((), "3 loaded")
+    again = await load_directory(fresh_db, write_folder(tmp_path, owners="code,name\nACME,A\n"), AT)
+    assert again.loaded["items.csv"] == "3 already there"
+    assert again.loaded["owners.csv"] == (
+        "1 already there, 1 of them with other values, left as they are: ACME"
+    )
+    assert again.loaded["stock.csv"] == "left out: the ledger has movements already"

@@ -2,9 +2,10 @@
 
 Adds what is missing and leaves what is there, so loading twice changes nothing and says so. Orders
 and ASNs are read and checked but not loaded: they come in through the API like on any other day.
+It fills other rooms too (people, opening stock), so alone in this room it stands above them.
 """
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from wms.access import people
 from wms.access.people import NewUser
 from wms.bulk import Put, ids_by_code
-from wms.db import Tx
+from wms.db import Db, Tx
 from wms.errors import Invalid
 from wms.ids import uuid7
 from wms.inventory import opening
@@ -45,6 +46,70 @@ class Loaded(msgspec.Struct, frozen=True):
     warehouse_code: str
     files: dict[str, Put]
     stock_skipped: bool = False
+
+
+class LoadReport(msgspec.Struct, frozen=True):
+    """For the command line: flaws by file and line, or what was loaded by file, in words."""
+
+    problems: tuple[CsvProblem, ...] = ()
+    loaded: dict[str, str] = {}
+
+
+class Badge(msgspec.Struct, frozen=True):
+    """Somebody of the demo warehouse, as one can sign in."""
+
+    code: str
+    name: str
+    label: str
+    pin: str
+    roles: tuple[str, ...]
+
+
+ANY_WAREHOUSE = text("SELECT EXISTS (SELECT 1 FROM warehouse)")
+
+
+def demo_dir() -> Path:
+    """The shipped demo warehouse: in the wheel, or in `fixtures/` of a checkout."""
+    shipped = Path(__file__).parents[1] / "_fixtures"
+    return (shipped if shipped.exists() else Path(__file__).parents[2] / "fixtures") / "demo"
+
+
+def demo_badges() -> list[Badge]:
+    """Badges and PINs of the demo warehouse; nobody of a real one is ever listed."""
+    users = read_folder(demo_dir(), datetime.now(UTC)).of(forms.UserForm)
+    return [Badge(u.code, u.name, badge_label(u.badge), u.pin, u.roles) for u in users]
+
+
+async def load_demo_if_empty(db: Db) -> bool:
+    """Load the demo warehouse into a database without any warehouse; True when it did."""
+    async with db.transaction() as tx:
+        if (await tx.execute(ANY_WAREHOUSE)).scalar_one():
+            return False
+        await load(tx, demo_dir(), datetime.now(UTC))
+        return True
+
+
+async def load_directory(db: Db, directory: Path, at: datetime | None = None) -> LoadReport:
+    """Load a folder in a transaction of its own; flaws are reported, not raised."""
+    try:
+        async with db.transaction() as tx:
+            loaded = await load(tx, directory, at or datetime.now(UTC))
+    except BadFolder as refusal:
+        return LoadReport(problems=tuple(refusal.problems))
+    words = {file: _told(put) for file, put in loaded.files.items() if put.added or put.present}
+    if loaded.stock_skipped:
+        words["stock.csv"] = "left out: the ledger has movements already"
+    return LoadReport(loaded=words)
+
+
+def _told(put: Put) -> str:
+    words = [f"{put.added} loaded"] if put.added else []
+    if put.present:
+        words.append(f"{put.present} already there")
+    if put.different:
+        names = ", ".join(put.different[:5]) + (", …" if len(put.different) > 5 else "")
+        words.append(f"{len(put.different)} of them with other values, left as they are: {names}")
+    return ", ".join(words)
 
 
 async def load(tx: Tx, directory: Path, at: datetime) -> Loaded:
