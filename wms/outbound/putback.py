@@ -165,7 +165,7 @@ async def create_putback(tx: Tx, stamp: Stamp, order: OrderHead) -> int | None:
                             order_id=order.id)  # fmt: skip
     contents = await list_contents(tx, stamp, [lpn.id for lpn in containers])
     if not contents:
-        await _release_empty(tx, stamp, [lpn.id for lpn in containers])
+        await release_empty(tx, stamp, [lpn.id for lpn in containers])
         return None
     targets = await _choose_bins(tx, stamp, order.id, contents)
     tasks = [
@@ -182,7 +182,7 @@ async def create_putback(tx: Tx, stamp: Stamp, order: OrderHead) -> int | None:
     )  # fmt: skip
 
 
-async def _release_empty(tx: Tx, stamp: Stamp, lpn_ids: Sequence[int]) -> None:
+async def release_empty(tx: Tx, stamp: Stamp, lpn_ids: Sequence[int]) -> None:
     """Totes without goods are free; cartons without goods are void."""
     for lpn_id in lpn_ids:
         plate = await plates.take_plate(tx, stamp, lpn_id)
@@ -276,7 +276,7 @@ async def confirm(tx: Tx, stamp: Stamp, act: Act) -> Answer:
             await _put(tx, stamp, back, content, qty)
     part = PART_OF[back.lpn_kind]
     await shift(tx, stamp, [Want(order.id, back.item_id, qty)], part, "cancelled")
-    await _release_empty(tx, stamp, [back.lpn_id])
+    await release_empty(tx, stamp, [back.lpn_id])
     ended = await _finish(tx, stamp, task, back, qty)
     await settle_cancel(tx, stamp, order)
     say = f"{qty} × {back.sku} " + {"missing": "missing", "damaged": "set aside"}.get(

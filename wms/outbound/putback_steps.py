@@ -60,14 +60,16 @@ def choose_target(load: Load, candidates: Sequence[int], rooms: dict[int, Room])
 
 
 def item_accepts(contents: Iterable[Content]) -> dict[str, Facts]:
-    """What proves an item: its barcodes and its SKU; a serial proves item and serial."""
+    """What proves an item: its barcodes (with what each counts), its SKU, its serials."""
     accepts: dict[str, Facts] = {}
     for content in contents:
-        for code in (*content.codes, normal(content.sku)):
-            accepts[code] = {"item": str(content.item_id)}
+        item = {"item": str(content.item_id), "per": "1"}
+        accepts[normal(content.sku)] = item
+        for code, per in zip(content.codes, content.code_qtys, strict=True):
+            accepts[code] = {**item, "per": str(per)}
     for content in contents:
         if content.serial:
-            fact = {"item": str(content.item_id), "serial": content.serial}
+            fact = {"item": str(content.item_id), "per": "1", "serial": content.serial}
             accepts.setdefault(normal(content.serial), fact)
     return accepts
 
