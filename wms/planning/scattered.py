@@ -157,8 +157,7 @@ def _choose(
         rounds += 1
         threshold = THRESHOLDS[luck.randrange(len(THRESHOLDS))]
         if rounds % 8 == 0:
-            inner.restore(shelf, best)
-            kept[:], costs[0] = best, costs[1]
+            inner.restart(shelf, best, kept, costs)
         inner.ruin_and_recreate(shelf, best, kept, costs, TRIES, threshold)
 
 
@@ -182,12 +181,13 @@ def _shelf(
         first.astype(np.int64),
         np.array(list(goal.values()), np.int64),
         np.zeros(len(usable), np.int64),
+        np.array(list(goal.values()), np.int64),
         np.zeros(floor.words * 32, np.int64),
         np.zeros(floor.words, np.int64),
         np.zeros((columns, states), np.int64),
         np.zeros((columns, states), np.int64),
         floor.work(),
-        np.array([seed % 2147483646 + 1], np.int64),
+        np.array([0, 0, seed % 2147483646 + 1], np.int64),
     )
 
 

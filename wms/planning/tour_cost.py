@@ -313,6 +313,8 @@ def slot_costs(flat, mask, base, column, slot, work):
 def walk_slot(flat, mask, base, column, slot, work, old, new, back):
     """Walk one slot; True when the result is at `new`, False when nothing had to be done."""
     count = flat[STATES]
+    if flat[flat[KIND] + column * (flat[LEVELS] + 1) + slot] == BLOCKED:
+        return False
     if slot_costs(flat, mask, base, column, slot, work):
         _fill(work, new, count)
         steps = flat[STEPS]
