@@ -12,10 +12,24 @@ from wms.db import Tx, row
 from wms.inventory import allocations
 from wms.inventory.allocations import Promise
 from wms.outbound import rules
+from wms.outbound.orders import standing
 from wms.outbound.rules import Demand
 from wms.stamp import Stamp
 
 ROUNDS = 3  # a round that waited for others may find less than it looked at
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """An order line with a part that waits."""
+
+    order_id: int
+    order_line_id: int
+    line_no: str
+    item_id: int
+    sku: str
+    qty: int
+    promised: int
+    whole: bool
 
 
 class _Line(msgspec.Struct):
@@ -35,6 +49,54 @@ STILL_WANTED = text(
        FOR NO KEY UPDATE
     """
 )
+
+
+async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> dict[int, int]:
+    """Promise bins to lines in the order given; how much each line got.
+
+    A line gets its soft promise, and more only from what no other order was promised. Orders with
+    `whole` lines get everything or nothing. Lock the items and the orders first.
+    Locks balances in key order. Five statements, however many lines.
+    """
+    got: dict[int, int] = {}
+    wanted = [_demand(each, 0) for each in lines]
+    for _ in range(ROUNDS):
+        items = sorted({demand.item_id for demand in wanted})
+        if not items:
+            break
+        stand = await standing(tx, stamp, items)
+        spare = {item_id: each.spare for item_id, each in stand.items()}
+        needs: dict[int, int] = {}
+        for demand in wanted:
+            needs[demand.item_id] = needs.get(demand.item_id, 0) + demand.qty
+        stocks = await allocations.lock_stock(tx, stamp, needs)
+        choice = rules.choose(wanted, stocks, spare)
+        for promise in await allocations.allocate(tx, stamp, choice.takes, stocks):
+            line_id = promise.order_line_id
+            got[line_id] = got.get(line_id, 0) + promise.qty
+        seen: dict[int, int] = {}
+        for stock in stocks:
+            seen[stock.item_id] = seen.get(stock.item_id, 0) + stock.free
+        # Worth another look only where others promised goods while this one waited for them.
+        lost = {i for i in items if seen.get(i, 0) < min(needs[i], stand[i].free)}
+        again = {demand.order_id for demand in wanted if demand.item_id in lost}
+        wanted = [
+            _demand(each, got.get(each.order_line_id, 0))
+            for each in lines
+            if each.order_id in again and got.get(each.order_line_id, 0) < each.qty
+        ]
+    return got
+
+
+def _demand(line: Line, got: int) -> Demand:
+    return Demand(
+        order_id=line.order_id,
+        order_line_id=line.order_line_id,
+        item_id=line.item_id,
+        qty=line.qty - got,
+        promised=max(0, line.promised - got),
+        whole=line.whole,
+    )
 
 
 async def reallocate(

@@ -49,6 +49,18 @@ class _Sum(msgspec.Struct):
     qty: int
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Unallocated goods of an item, and how much of them soft promises claim."""
+
+    free: int
+    claimed: int
+
+    @property
+    def spare(self) -> int:
+        """Available to promise; negative where goods were lost after they were promised."""
+        return self.free - self.claimed
+
+
 class _Made(msgspec.Struct):
     id: int
     owner_id: int
@@ -108,17 +120,16 @@ async def lock_items(tx: Tx, stamp: Stamp, item_ids: set[int]) -> None:
     )
 
 
-async def spare_stock(tx: Tx, stamp: Stamp, item_ids: Sequence[int]) -> dict[int, int]:
-    """Available to promise: unallocated goods that no soft promise claims. Lock the items first.
-
-    Negative where goods were lost after they were promised.
-    """
+async def standing(tx: Tx, stamp: Stamp, item_ids: Sequence[int]) -> dict[int, Standing]:
+    """How each item stands between orders. Lock the items first."""
     free = await allocations.available(tx, stamp, item_ids)
     promised = await rows(
         tx, sql.PROMISED, _Sum, warehouse_id=stamp.warehouse_id, item_ids=list(item_ids)
     )
     claimed = {each.item_id: each.qty for each in promised}
-    return {item_id: free.get(item_id, 0) - claimed.get(item_id, 0) for item_id in item_ids}
+    return {
+        item_id: Standing(free.get(item_id, 0), claimed.get(item_id, 0)) for item_id in item_ids
+    }
 
 
 async def _take_known(
@@ -172,7 +183,8 @@ async def _write(
         for number, _ in writes
         for line_doc in docs[number].lines
     ]
-    spare = await spare_stock(tx, stamp, sorted({item_id for _, _, item_id in wants}))
+    stand = await standing(tx, stamp, sorted({item_id for _, _, item_id in wants}))
+    spare = {item_id: each.spare for item_id, each in stand.items()}
     given = rules.soft_promises([(item_id, each.qty) for _, each, item_id in wants], spare)
     await tx.execute(
         sql.INSERT_LINES,

@@ -1,0 +1,329 @@
+"""The plan of a wave, pure: totes, tours in walking order, cartons. Numbers in, plan out.
+
+Runs in a planning worker (`plan_wave`) or, when that takes too long, here by the simple rule
+(`plan_simply`). Units: mm, g, base units, seconds. Guarantees of both: every picked unit is in
+exactly one task; a slot of a cart serves one order; no tote gets more than its volume and weight,
+except a single unit that is too large for any.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from wms.planning.batch import BatchLine, BatchOrder, Cart, plan_batches
+from wms.planning.cartonize import CartonType, PackedCarton, PackRules, Piece, plan_cartons
+from wms.planning.stop import MaxRounds, MaxSeconds, NoImprovement, any_of
+from wms.planning.travel import Layout
+
+BATCH_SHARE = 0.5  # of the time allowed; the rest is for cartons
+CHUNK = 120  # cart loads batched together
+STALE_ROUNDS = 12
+CARTON_ROUNDS = 20
+LATEST = 2.0  # times the time allowed: no more cartons from there
+
+
+class Pick(msgspec.Struct, frozen=True, kw_only=True):
+    """One promise: so much of an item from a bin. Sizes are of one unit; 0 is not known."""
+
+    allocation_id: int
+    order_id: int
+    order_line_id: int
+    item_id: int
+    lot_id: int | None
+    lpn_id: int | None
+    bin_id: int
+    pick_sequence: int
+    qty: int
+    length_mm: int
+    width_mm: int
+    height_mm: int
+    weight_g: int
+    fragile: bool
+    upright: bool
+    separation: str
+
+    @property
+    def unit_mm3(self) -> int:
+        return self.length_mm * self.width_mm * self.height_mm
+
+
+class WaveOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of the wave. `due_s` on any common scale; larger `priority` is more urgent."""
+
+    order_id: int
+    due_s: int
+    priority: int
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """All that planning needs to know. Spots of the layout are bin ids as text."""
+
+    orders: tuple[WaveOrder, ...]
+    picks: tuple[Pick, ...]
+    layout: Layout | None
+    depot: str
+    carton_types: tuple[CartonType, ...]
+    cart_slots: int
+    tote_mm3: int
+    tote_g: int
+    seconds: float
+
+
+class Portion(msgspec.Struct, frozen=True):
+    """So much of a pick into one tote."""
+
+    pick: Pick
+    qty: int
+
+
+class PlannedTask(msgspec.Struct, frozen=True):
+    """One pick task; slots count from 1."""
+
+    pick: Pick
+    qty: int
+    slot: int
+
+
+class PlannedTour(msgspec.Struct, frozen=True):
+    """One trip: tasks in walking order, and which order each slot of the cart serves."""
+
+    tasks: tuple[PlannedTask, ...]
+    slots: tuple[tuple[int, int], ...]  # (slot, order)
+    metres: int
+    priority: int
+
+
+class PlannedCarton(msgspec.Struct, frozen=True):
+    """One proposed carton of an order; `placements` name items."""
+
+    order_id: int
+    number: int
+    type_code: str
+    weight_g: int
+    placements: tuple[dict[str, int], ...]
+
+
+class WavePlan(msgspec.Struct, frozen=True):
+    """The answer, and how it was found."""
+
+    tours: tuple[PlannedTour, ...]
+    cartons: tuple[PlannedCarton, ...]
+    method: str
+    stopped: str
+    metres: int
+
+
+def fill_totes(picks: Sequence[Pick], tote_mm3: int, tote_g: int) -> list[list[Portion]]:
+    """The picks of one order in totes: a line whole where it fits, split where it must be."""
+    totes: list[list[Portion]] = []
+    room: list[tuple[int, int]] = []
+
+    def fits(free: tuple[int, int], pick: Pick) -> int:
+        by_volume = free[0] // pick.unit_mm3 if pick.unit_mm3 else pick.qty
+        by_weight = free[1] // pick.weight_g if pick.weight_g else pick.qty
+        return min(by_volume, by_weight)
+
+    def put(number: int, pick: Pick, qty: int) -> None:
+        totes[number].append(Portion(pick, qty))
+        free = room[number]
+        room[number] = (free[0] - qty * pick.unit_mm3, free[1] - qty * pick.weight_g)
+
+    for pick in picks:
+        left = pick.qty
+        whole = next((n for n, free in enumerate(room) if fits(free, pick) >= left), None)
+        if whole is not None:
+            put(whole, pick, left)
+            continue
+        while left > 0:
+            totes.append([])
+            room.append((tote_mm3, tote_g))
+            part = max(1, min(left, fits(room[-1], pick)))
+            put(len(totes) - 1, pick, part)
+            left -= part
+    return totes
+
+
+class _Load(msgspec.Struct, frozen=True):
+    """What of an order rides on one cart: all of it, or as many totes as a cart has slots."""
+
+    name: str
+    order: WaveOrder
+    totes: list[list[Portion]]
+
+
+def cart_loads(problem: Problem) -> list[_Load]:
+    """Orders in totes, cut into cart loads."""
+    of_order: dict[int, list[Pick]] = {}
+    for pick in sorted(problem.picks, key=lambda p: (p.pick_sequence, p.bin_id, p.allocation_id)):
+        of_order.setdefault(pick.order_id, []).append(pick)
+    loads: list[_Load] = []
+    for order in problem.orders:
+        totes = fill_totes(of_order.get(order.order_id, ()), problem.tote_mm3, problem.tote_g)
+        for first in range(0, len(totes), problem.cart_slots):
+            part = totes[first : first + problem.cart_slots]
+            loads.append(_Load(f"{order.order_id}.{first}", order, part))
+    return loads
+
+
+def plan_simply(problem: Problem) -> WavePlan:
+    """Orders by urgency onto carts as they come, picks in the bins' own sequence; no cartons."""
+    ranked = sorted(
+        cart_loads(problem), key=lambda load: (-load.order.priority, load.order.due_s, load.name)
+    )
+    carts: list[list[_Load]] = []
+    used = problem.cart_slots + 1
+    for load in ranked:
+        if used + len(load.totes) > problem.cart_slots:
+            carts.append([])
+            used = 0
+        carts[-1].append(load)
+        used += len(load.totes)
+    tours = tuple(_tour(cart, {}, 0) for cart in carts)
+    return WavePlan(tours, (), "in sequence", "simple rule", 0)
+
+
+def plan_wave(problem: Problem, clock: Callable[[], float] = time.perf_counter) -> WavePlan:
+    """Batches by least walk, routes through each, cartons for each order.
+
+    Half of `seconds` goes to batches. Cartons get the first plan that is found once `seconds` are
+    over, and none after twice that: packers then choose.
+    """
+    start = clock()
+    if problem.layout is None:
+        simple = plan_simply(problem)
+        return msgspec.structs.replace(simple, cartons=_cartons(problem, start, clock))
+    tours: list[PlannedTour] = []
+    stopped = "nothing to do"
+    chunks = _chunks(cart_loads(problem))
+    end = start + problem.seconds * BATCH_SHARE
+    for number, loads in enumerate(chunks):
+        share = max(0.0, end - clock()) / (len(chunks) - number)
+        found, stopped = _batched(problem, problem.layout, loads, share)
+        tours += found
+    metres = sum(tour.metres for tour in tours)
+    cartons = _cartons(problem, start, clock)
+    return WavePlan(tuple(tours), cartons, "batched and routed", stopped, metres)
+
+
+def _chunks(loads: Sequence[_Load]) -> list[list[_Load]]:
+    """Loads that may ride together, in groups that batching solves in a moment: by urgency, then
+    by where in the warehouse they lie. The time of batching grows with the square of a group."""
+
+    def where(load: _Load) -> float:
+        picks = [part.pick.pick_sequence for tote in load.totes for part in tote]
+        return sum(picks) / len(picks)
+
+    ranked = sorted(loads, key=lambda x: (-x.order.priority, x.order.due_s, where(x), x.name))
+    count = -(-len(ranked) // CHUNK)
+    size = -(-len(ranked) // count) if count else 1
+    return [ranked[first : first + size] for first in range(0, len(ranked), size)]
+
+
+def _batched(
+    problem: Problem, layout: Layout, loads: Sequence[_Load], seconds: float
+) -> tuple[list[PlannedTour], str]:
+    orders = [
+        BatchOrder(
+            load.name,
+            tuple(
+                BatchLine(str(part.pick.allocation_id), str(part.pick.bin_id), part.qty)
+                for tote in load.totes
+                for part in tote
+            ),
+            due_s=load.order.due_s,
+            priority=load.order.priority,
+            boxes=len(load.totes),
+        )
+        for load in loads
+    ]
+    stop = any_of(MaxSeconds(seconds), NoImprovement(STALE_ROUNDS))
+    cart = Cart(problem.cart_slots)
+    batches = plan_batches(layout, orders, cart, problem.depot, problem.depot, stop)
+    of_name = {load.name: load for load in loads}
+    tours = [
+        _tour(
+            [of_name[stowed.order] for stowed in tour.orders],
+            {spot: number for number, spot in enumerate(tour.stops)},
+            0 if tour.unreachable else round(tour.distance_mm / 1000),
+        )
+        for tour in batches.tours
+    ]
+    return tours, batches.stopped
+
+
+def _tour(loads: Sequence[_Load], place: dict[str, int], metres: int) -> PlannedTour:
+    """Tasks of a cart in the order of its stops; without stops, in the bins' own sequence."""
+    tasks: list[PlannedTask] = []
+    slots: list[tuple[int, int]] = []
+    for load in loads:
+        for tote in load.totes:
+            slots.append((len(slots) + 1, load.order.order_id))
+            tasks += [PlannedTask(part.pick, part.qty, len(slots)) for part in tote]
+    last = len(place)
+    tasks.sort(
+        key=lambda task: (
+            place.get(str(task.pick.bin_id), last),
+            task.pick.pick_sequence,
+            task.pick.bin_id,
+            task.pick.item_id,
+            task.slot,
+        )
+    )
+    priority = max(load.order.priority for load in loads)
+    return PlannedTour(tuple(tasks), tuple(slots), metres, priority)
+
+
+def _cartons(
+    problem: Problem, start: float, clock: Callable[[], float]
+) -> tuple[PlannedCarton, ...]:
+    """Cartons for each order, most urgent first; equal contents are planned once."""
+    if not problem.carton_types:
+        return ()
+    priced = any(carton.cost_minor for carton in problem.carton_types)
+    rules = PackRules(objective="cost" if priced else "outer_volume")
+    of_order: dict[int, dict[int, list[Pick]]] = {}
+    for pick in problem.picks:
+        of_order.setdefault(pick.order_id, {}).setdefault(pick.item_id, []).append(pick)
+    known: dict[tuple[Piece, ...], tuple[PackedCarton, ...]] = {}
+    planned: list[PlannedCarton] = []
+    for order in problem.orders:
+        items = of_order.get(order.order_id, {})
+        pieces = tuple(_piece(items[item_id]) for item_id in sorted(items))
+        late = (clock() - start) / problem.seconds
+        if not pieces or (pieces not in known and late > LATEST):
+            continue
+        if pieces not in known:
+            stop = MaxRounds(0 if late > 1 else CARTON_ROUNDS)
+            known[pieces] = plan_cartons(pieces, problem.carton_types, rules, stop).cartons
+        planned += [
+            PlannedCarton(
+                order.order_id, number, carton.type_code, carton.weight_g, _places(carton)
+            )
+            for number, carton in enumerate(known[pieces], 1)
+        ]
+    return tuple(planned)
+
+
+def _places(carton: PackedCarton) -> tuple[dict[str, int], ...]:
+    return tuple(
+        {"item_id": int(at.ref)}
+        | {name: getattr(at, name) for name in ("x_mm", "y_mm", "z_mm", "dx_mm", "dy_mm", "dz_mm")}
+        | {"step": at.step}
+        for at in carton.placements
+    )
+
+
+def _piece(same: Sequence[Pick]) -> Piece:
+    one = same[0]
+    return Piece(
+        ref=str(one.item_id),
+        length_mm=one.length_mm,
+        width_mm=one.width_mm,
+        height_mm=one.height_mm,
+        weight_g=one.weight_g,
+        orientation="upright" if one.upright else "free",
+        fragile=one.fragile,
+        separation=one.separation,
+        qty=sum(pick.qty for pick in same),
+    )

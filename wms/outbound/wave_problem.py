@@ -1,0 +1,61 @@
+"""Reads what planning needs to know about a wave: its promises, the layout, carts and cartons."""
+
+import msgspec
+
+from wms.db import Tx, row, rows
+from wms.outbound import wave_sql as sql
+from wms.outbound.wave_plan import Pick, Problem, WaveOrder
+from wms.planning.cartonize import CartonType
+from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
+from wms.stamp import Stamp
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """How pick tours are built in a warehouse; the defaults of wave_setting where it has no row."""
+
+    cart_slots: int = 8
+    tote_mm3: int = 60_000_000
+    tote_g: int = 20_000
+    plan_seconds: int = 5
+
+
+class _Level(msgspec.Struct):
+    y_mm: int
+
+
+async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
+    """The planning problem of a wave, in eight reads."""
+    values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
+    orders = await rows(tx, sql.WAVE_ORDERS, WaveOrder, **values)
+    picks = await rows(tx, sql.WAVE_PICKS, Pick, **values)
+    setting = await get_setting(tx, stamp)
+    layout, depot = await load_layout(tx, stamp, sorted({pick.bin_id for pick in picks}))
+    return Problem(
+        orders=tuple(orders),
+        picks=tuple(picks),
+        layout=layout,
+        depot=depot,
+        carton_types=tuple(await rows(tx, sql.CARTON_TYPES, CartonType)),
+        cart_slots=setting.cart_slots,
+        tote_mm3=setting.tote_mm3,
+        tote_g=setting.tote_g,
+        seconds=setting.plan_seconds,
+    )
+
+
+async def get_setting(tx: Tx, stamp: Stamp) -> Setting:
+    found = await row(tx, sql.SETTING, Setting, warehouse_id=stamp.warehouse_id)
+    return found or Setting()
+
+
+async def load_layout(tx: Tx, stamp: Stamp, bin_ids: list[int]) -> tuple[Layout | None, str]:
+    """The walkable warehouse with these bins and the depot, or None where it was not drawn."""
+    here = {"warehouse_id": stamp.warehouse_id}
+    aisles = await rows(tx, sql.AISLES, AisleLine, **here)
+    levels = await rows(tx, sql.CROSS_AISLES, _Level, **here)
+    depot = await row(tx, sql.DEPOT, Spot, **here)
+    if depot is None or not aisles or not levels:
+        return None, ""
+    spots = await rows(tx, sql.SPOTS, Spot, **here, ids=[i for i in bin_ids if str(i) != depot.id])
+    crosses = tuple(CrossAisle(level.y_mm) for level in levels)
+    return Layout(tuple(aisles), crosses, (*spots, depot)), depot.id

@@ -1,0 +1,245 @@
+"""Step 3 of a release: a plan becomes tours, tasks and slots, and the orders go to the floor.
+
+What was stopped or taken back while planning ran drops out here, and its promises are released.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from wms.db import Tx, insert_many, row, rows
+from wms.events import catalog
+from wms.events.groups import doc
+from wms.events.outbox import emit, emit_many, outbox_row
+from wms.inventory import allocations
+from wms.outbound import wave_sql as sql
+from wms.outbound.order_events import OrderHead, take_orders
+from wms.outbound.wave_plan import PlannedTour, WavePlan
+from wms.stamp import Stamp
+from wms.tasks import engine
+from wms.tasks.engine import NewTask
+from wms.tasks.tables import tour_slot
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that was not released, and the machine-readable cause."""
+
+    order_id: int
+    external_id: str
+    cause: str
+
+
+class Wave(msgspec.Struct, frozen=True, kw_only=True):
+    """What a release did. `wave_id` is None when no order could go."""
+
+    wave_id: int | None
+    orders: int = 0
+    tours: int = 0
+    tasks: int = 0
+    units: int = 0
+    metres: int = 0
+    method: str = ""
+    left: tuple[Left, ...] = ()
+
+
+class Versioned(msgspec.Struct):
+    """An order and the version it was just given."""
+
+    id: int
+    version: int
+
+
+class _Member(msgspec.Struct):
+    id: int
+    state: str
+    hold_reason: str
+    cancel_requested: str
+    cutoff_at: datetime
+    priority: int
+
+
+class _Promise(msgspec.Struct):
+    id: int
+    order_id: int
+    qty: int
+
+
+class _Planning(msgspec.Struct):
+    id: int
+    cutoff_at: datetime
+
+
+async def write_wave(tx: Tx, stamp: Stamp, wave_id: int, plan: WavePlan) -> Wave:
+    """Step 3: tours, tasks and slots from a plan; orders that were stopped meanwhile drop out.
+
+    Locks the wave, its orders by id. Emits wave.released and order.released.
+    """
+    values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
+    wave = await row(tx, sql.TAKE_PLANNING, _Planning, **values)
+    if wave is None:
+        return Wave(wave_id=wave_id)
+    members = await rows(tx, sql.TAKE_MEMBERS, _Member, **values)
+    heads = {head.id: head for head in await take_orders(tx, stamp, [m.id for m in members])}
+    promises = await rows(tx, sql.OPEN_PROMISES, _Promise, **values)
+    going = {head.id for head in heads.values() if head.state == "open" and not head.stopped}
+    due = {member.id: member for member in members}
+    left = {promise.id: promise.qty for promise in promises if promise.order_id in going}
+    picks: dict[int, int] = {}
+    tours = tasks = units = 0
+    for planned in plan.tours:
+        new = _new_tasks(planned, left)
+        if not new:
+            continue
+        slots = [(slot, order_id) for slot, order_id in planned.slots
+                 if any(each.slot == slot for each in new)]  # fmt: skip
+        tour_id = await engine.create_tour(
+            tx, stamp, "pick", new, wave_id=wave_id, priority=planned.priority,
+            due_at=min(due[order_id].cutoff_at for _, order_id in slots),
+            bin_id=new[0].from_bin_id, metres=planned.metres,
+        )  # fmt: skip
+        await insert_many(tx, tour_slot, [
+            {"warehouse_id": stamp.warehouse_id, "tour_id": tour_id, "slot": slot,
+             "order_id": order_id}
+            for slot, order_id in slots
+        ])  # fmt: skip
+        for each in new:
+            assert each.order_id is not None
+            picks[each.order_id] = picks.get(each.order_id, 0) + 1
+        tours, tasks = tours + 1, tasks + len(new)
+        units += sum(each.qty for each in new)
+    await _drop_out(tx, stamp, heads, promises, left, picks)
+    if not picks:
+        await tx.execute(sql.WAVE_PULLED, {**values, "at": stamp.at})
+        return Wave(wave_id=None)
+    await _write_cartons(tx, stamp, plan, set(picks))
+    done = Wave(wave_id=wave_id, orders=len(picks), tours=tours, tasks=tasks, units=units,
+                metres=plan.metres, method=f"{plan.method} ({plan.stopped})")  # fmt: skip
+    await _tell_released(tx, stamp, wave, done, heads, picks)
+    return done
+
+
+def _new_tasks(planned: PlannedTour, left: dict[int, int]) -> list[NewTask]:
+    """The tasks of a tour, as far as their promises still stand; lowers `left`."""
+    new: list[NewTask] = []
+    for task in planned.tasks:
+        pick = task.pick
+        qty = min(task.qty, left.get(pick.allocation_id, 0))
+        if qty == 0:
+            continue
+        left[pick.allocation_id] -= qty
+        new.append(NewTask(
+            item_id=pick.item_id, lot_id=pick.lot_id, from_bin_id=pick.bin_id, lpn_id=pick.lpn_id,
+            qty=qty, order_id=pick.order_id, order_line_id=pick.order_line_id,
+            allocation_id=pick.allocation_id, slot=task.slot,
+        ))  # fmt: skip
+    return new
+
+
+async def _drop_out(
+    tx: Tx,
+    stamp: Stamp,
+    heads: dict[int, OrderHead],
+    promises: Sequence[_Promise],
+    left: dict[int, int],
+    picks: dict[int, int],
+) -> None:
+    """Release what is in no tour; orders without any pick leave the wave."""
+    unused = [promise.id for promise in promises if left.get(promise.id, promise.qty) > 0
+              and promise.order_id not in picks]  # fmt: skip
+    await allocations.release(tx, stamp, unused)
+    for promise in promises:
+        if promise.order_id in picks and left.get(promise.id, 0) > 0:
+            await allocations.release_part(tx, stamp, promise.id, left[promise.id])
+    gone = [order_id for order_id in heads if order_id not in picks]
+    await leave_wave(tx, stamp, heads, gone, "awaiting_release")
+
+
+async def leave_wave(
+    tx: Tx, stamp: Stamp, heads: dict[int, OrderHead], order_ids: Sequence[int], cause: str
+) -> None:
+    """Orders are open again (or stay held). Emits order.updated for each."""
+    if not order_ids:
+        return
+    versions = await rows(tx, sql.LEAVE_WAVE, Versioned, warehouse_id=stamp.warehouse_id,
+                          ids=list(order_ids), cause=cause)  # fmt: skip
+    await emit_many(
+        tx,
+        [
+            order_event(stamp, heads[each.id], "order.updated", each.version, "open",
+                         {"changed_fields": ["wave"]})
+            for each in versions
+        ],
+    )  # fmt: skip
+
+
+async def _write_cartons(tx: Tx, stamp: Stamp, plan: WavePlan, order_ids: set[int]) -> None:
+    values = {"warehouse_id": stamp.warehouse_id, "ids": sorted(order_ids)}
+    await tx.execute(sql.FORGET_CARTONS, values)
+    cartons = [carton for carton in plan.cartons if carton.order_id in order_ids]
+    if cartons:
+        await tx.execute(
+            sql.INSERT_CARTONS,
+            {
+                "warehouse_id": stamp.warehouse_id,
+                "order_ids": [carton.order_id for carton in cartons],
+                "numbers": [carton.number for carton in cartons],
+                "codes": [carton.type_code for carton in cartons],
+                "placements": [
+                    msgspec.json.encode(carton.placements).decode() for carton in cartons
+                ],
+                "weights": [carton.weight_g for carton in cartons],
+            },
+        )
+
+
+async def _tell_released(
+    tx: Tx,
+    stamp: Stamp,
+    wave: _Planning,
+    done: Wave,
+    heads: dict[int, OrderHead],
+    picks: dict[int, int],
+) -> None:
+    plan = {name: getattr(done, name) for name in
+            ("orders", "tours", "tasks", "units", "metres", "method")}  # fmt: skip
+    values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave.id, "at": stamp.at}
+    await tx.execute(sql.WAVE_RELEASED, {**values, "plan": msgspec.json.encode(plan).decode()})
+    versions = await rows(tx, sql.RELEASE_ORDERS, Versioned, warehouse_id=stamp.warehouse_id,
+                          ids=list(picks), picks=list(picks.values()))  # fmt: skip
+    facts = catalog.WaveReleased(
+        wave_id=str(wave.id), orders=done.orders, lines=done.tasks, units=done.units,
+        tours=done.tours, cutoff=wave.cutoff_at,
+    )  # fmt: skip
+    await emit(tx, stamp, "wave.released", f"wave/{wave.id}", facts)
+    await emit_many(
+        tx,
+        [
+            order_event(
+                stamp, heads[each.id], "order.released", each.version, "released",
+                {"wave_id": str(wave.id), "due_at": heads[each.id].cutoff_at,
+                 "priority": heads[each.id].priority},
+            )
+            for each in versions
+        ],
+    )  # fmt: skip
+
+
+_SHAPES = {
+    "order.allocated": catalog.OrderAllocated,
+    "order.released": catalog.OrderReleased,
+    "order.updated": catalog.OrderUpdated,
+}
+
+
+def order_event(
+    stamp: Stamp, head: OrderHead, name: str, version: int, status: str, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """One event of an order whose version was just raised to `version`."""
+    order = doc("order", head.id, head.external_id, owner=head.owner, version=version,
+                status=status)  # fmt: skip
+    return outbox_row(
+        stamp, name, head.key, _SHAPES[name](order=order, **facts), owner=head.owner,
+        keyseq=version, correlation_id=head.correlation_id,
+    )  # fmt: skip
