@@ -1,0 +1,129 @@
+"""The plan of a wave: nothing lost, slots of one order each, totes within their limits."""
+
+from collections import Counter
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wms.outbound.wave_plan import (
+    Pick,
+    Problem,
+    WaveOrder,
+    WavePlan,
+    fill_totes,
+    plan_simply,
+    plan_wave,
+)
+from wms.planning.cartonize import CartonType
+from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
+
+AISLES = tuple(AisleLine(str(a), a * 3000, 0, 10_000) for a in (1, 2, 3))
+SPOTS = tuple(
+    Spot(str(a * 10 + k), a * 3000, k * 1000, aisle_id=str(a)) for a in (1, 2, 3) for k in range(10)
+)
+LAYOUT = Layout(AISLES, (CrossAisle(0), CrossAisle(10_000)), (*SPOTS, Spot("depot", 0, 0)))
+CARTONS = tuple(
+    CartonType(
+        code=code, inner_length_mm=side, inner_width_mm=side, inner_height_mm=side,
+        outer_length_mm=side, outer_width_mm=side, outer_height_mm=side, gross_max_g=30_000,
+    )
+    for code, side in (("S", 200), ("L", 400))
+)  # fmt: skip
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    picks: list[Pick] = []
+    orders: list[WaveOrder] = []
+    for number in range(draw(st.integers(1, 6))):
+        orders.append(
+            WaveOrder(order_id=number, due_s=draw(st.sampled_from([0, 9000])), priority=0)
+        )
+        for _ in range(draw(st.integers(1, 4))):
+            bin_id = draw(st.integers(1, 3)) * 10 + draw(st.integers(0, 9))
+            side = draw(st.sampled_from([50, 100, 300]))
+            picks.append(
+                Pick(
+                    allocation_id=len(picks), order_id=number, order_line_id=len(picks),
+                    item_id=bin_id * 1000 + side, lot_id=None, lpn_id=None, bin_id=bin_id,
+                    pick_sequence=bin_id, qty=draw(st.integers(1, 30)), length_mm=side,
+                    width_mm=side, height_mm=side, weight_g=draw(st.sampled_from([0, 500])),
+                    fragile=False, upright=False, separation="",
+                )
+            )  # fmt: skip
+    return Problem(
+        orders=tuple(orders), picks=tuple(picks), layout=LAYOUT, depot="depot",
+        carton_types=(), cart_slots=draw(st.integers(1, 4)), tote_mm3=20_000_000, tote_g=6000,
+        seconds=0.01,
+    )  # fmt: skip
+
+
+def check(problem: Problem, plan: WavePlan) -> None:
+    planned: Counter[int] = Counter()
+    for tour in plan.tours:
+        owner_of = dict(tour.slots)
+        assert len(tour.slots) <= problem.cart_slots
+        volume: Counter[int] = Counter()
+        weight: Counter[int] = Counter()
+        units: Counter[int] = Counter()
+        for task in tour.tasks:
+            assert owner_of[task.slot] == task.pick.order_id
+            planned[task.pick.allocation_id] += task.qty
+            volume[task.slot] += task.qty * task.pick.unit_mm3
+            weight[task.slot] += task.qty * task.pick.weight_g
+            units[task.slot] += task.qty
+        for slot in owner_of:
+            fits = volume[slot] <= problem.tote_mm3 and weight[slot] <= problem.tote_g
+            assert fits or units[slot] == 1
+    assert planned == {pick.allocation_id: pick.qty for pick in problem.picks}
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_the_simple_rule_loses_nothing_and_overfills_nothing(problem: Problem) -> None:
+    check(problem, plan_simply(problem))
+
+
+@settings(max_examples=10, deadline=None)
+@given(problems())
+def test_the_planned_wave_loses_nothing_and_overfills_nothing(problem: Problem) -> None:
+    check(problem, plan_wave(problem))
+
+
+def pick(**changes: object) -> Pick:
+    values = {
+        "allocation_id": 1, "order_id": 1, "order_line_id": 1, "item_id": 1, "lot_id": None,
+        "lpn_id": None, "bin_id": 11, "pick_sequence": 11, "qty": 5, "length_mm": 100,
+        "width_mm": 100, "height_mm": 100, "weight_g": 1000, "fragile": False, "upright": False,
+        "separation": "",
+    }  # fmt: skip
+    return msgspec.convert(values | changes, Pick)
+
+
+def test_a_line_that_fits_one_tote_is_not_split() -> None:
+    totes = fill_totes([pick(qty=3), pick(allocation_id=2, qty=4)], 10**9, 5000)
+    assert [[(part.pick.allocation_id, part.qty) for part in tote] for tote in totes] == [
+        [(1, 3)],
+        [(2, 4)],
+    ]
+
+
+def test_a_unit_larger_than_any_tote_gets_one_alone() -> None:
+    totes = fill_totes([pick(qty=2, length_mm=9000)], 10_000_000, 50_000)
+    assert [[part.qty for part in tote] for tote in totes] == [[1], [1]]
+
+
+def test_urgent_orders_do_not_ride_with_late_ones() -> None:
+    problem = Problem(
+        orders=(
+            WaveOrder(order_id=1, due_s=0, priority=0),
+            WaveOrder(order_id=2, due_s=90_000, priority=0),
+        ),
+        picks=(pick(), pick(allocation_id=2, order_id=2)),
+        layout=LAYOUT, depot="depot", carton_types=CARTONS, cart_slots=4, tote_mm3=10**8,
+        tote_g=20_000, seconds=0.05,
+    )  # fmt: skip
+    plan = plan_wave(problem)
+    assert [[order_id for _, order_id in tour.slots] for tour in plan.tours] == [[1], [2]]
+    assert {(carton.order_id, carton.type_code) for carton in plan.cartons} == {(1, "S"), (2, "S")}
