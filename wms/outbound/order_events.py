@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from wms.db import Tx, row, rows
 from wms.errors import NotFound
-from wms.events.outbox import emit
+from wms.events.outbox import emit_many, outbox_row
 from wms.masterdata.tables import owner
 from wms.outbound.tables import outbound_order as table
 from wms.stamp import Stamp
@@ -135,14 +135,39 @@ async def bump(tx: Tx, stamp: Stamp, order_id: int, **changes: Any) -> OrderHead
     return OrderHead(**dict(zip(OrderHead.__struct_fields__, found, strict=True)))
 
 
+async def bump_all(
+    tx: Tx, stamp: Stamp, order_ids: Sequence[int], **changes: Any
+) -> list[OrderHead]:
+    """`bump` for many orders in one statement; take them first, in the order of their ids."""
+    statement = (
+        sa.update(table)
+        .where(table.c.warehouse_id == stamp.warehouse_id, table.c.id.in_(order_ids))
+        .values(version=table.c.version + 1, **changes)
+        .returning(*_RETURNING)
+    )
+    found = (await tx.execute(statement)).all() if order_ids else []
+    names = OrderHead.__struct_fields__
+    return sorted(
+        (OrderHead(**dict(zip(names, each, strict=True))) for each in found),
+        key=lambda head: head.id,
+    )
+
+
+def order_event(
+    stamp: Stamp, head: OrderHead, type: str, data: msgspec.Struct | dict[str, Any]
+) -> dict[str, Any]:
+    """The row of the one event that belongs to the version `bump` just gave."""
+    return outbox_row(
+        stamp, type, head.key, data,
+        owner=head.owner, keyseq=head.version, correlation_id=head.correlation_id,
+    )  # fmt: skip
+
+
 async def emit_order(
     tx: Tx, stamp: Stamp, head: OrderHead, type: str, data: msgspec.Struct | dict[str, Any]
 ) -> None:
     """Write the one event that belongs to the version `bump` just gave."""
-    await emit(
-        tx, stamp, type, head.key, data,
-        owner=head.owner, keyseq=head.version, correlation_id=head.correlation_id,
-    )  # fmt: skip
+    await emit_many(tx, [order_event(stamp, head, type, data)])
 
 
 async def tell(

@@ -57,7 +57,7 @@ class _Printed(msgspec.Struct, kw_only=True):
     order_no: str
     owner: str
     ship_from: str
-    ship_to: dict[str, Any]
+    ship_to: str
     carton_type: str
     weight_g: int
     number: int
@@ -108,7 +108,8 @@ LEFT = text(
 LABEL = text(
     """
     SELECT l.code AS sscc, coalesce(s.tracking_no, '') AS tracking_no, c.code AS carrier,
-           o.service, o.external_id AS order_no, w.code AS owner, h.name AS ship_from, o.ship_to,
+           o.service, o.external_id AS order_no, w.code AS owner, h.name AS ship_from,
+           CAST(o.ship_to AS text) AS ship_to,
            coalesce(k.code, '') AS carton_type, coalesce(s.weight_g, 0) AS weight_g,
            (SELECT count(*) FROM lpn b WHERE b.warehouse_id = l.warehouse_id
                AND b.order_id = l.order_id AND b.kind = 'carton' AND b.id <= l.id) AS number
@@ -184,7 +185,7 @@ async def find_label(tx: Tx, stamp: Stamp, sscc: str) -> CartonLabel | None:
     found = await row(tx, LABEL, _Printed, warehouse_id=stamp.warehouse_id, sscc=sscc)
     if found is None:
         return None
-    to = {name: str(value) for name, value in found.ship_to.items() if value}
+    to = {name: str(value) for name, value in msgspec.json.decode(found.ship_to).items() if value}
     town = " ".join(to[name] for name in ("postcode", "city", "region") if name in to)
     address = [to.get("name", ""), to.get("street", ""), town, to.get("country", "")]
     return CartonLabel(
