@@ -59,7 +59,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     used_mm3: int = 0
     used_g: int = 0
     used_lpns: int = 0
-    item_ids: list[int] = []
+    item_ids: list[int] = []  # of everything inside or on its way
+    coming_ids: list[int] = []  # of what is on its way
     lots: list[str] = []  # "<item id>/<lot id>" of everything inside or on its way
     separations: list[str] = []
 

@@ -69,6 +69,7 @@ ROOMS = text(
            coalesce(inside.g, 0) + coalesce(coming.g, 0) AS used_g,
            plates.n + coalesce(coming.lpns, 0) AS used_lpns,
            coalesce(inside.item_ids, '{}') || coalesce(coming.item_ids, '{}') AS item_ids,
+           coalesce(coming.item_ids, '{}') AS coming_ids,
            coalesce(inside.lots, '{}') || coalesce(coming.lots, '{}') AS lots,
            coalesce(inside.separations, '{}') || coalesce(coming.separations, '{}') AS separations
       FROM bin b
