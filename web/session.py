@@ -161,7 +161,7 @@ def signed_in(connection: Connection, _handler: BaseRouteHandler) -> Any:
     return session_of(connection)
 
 
-async def same_site(connection: Connection, _handler: BaseRouteHandler) -> None:
+async def same_site(connection: Connection, _handler: BaseRouteHandler | None) -> None:
     """A guard for everything that trusts a cookie: a write must come from our own pages.
 
     Browsers say where a request comes from (`Sec-Fetch-Site`, or `Origin`); other programs send

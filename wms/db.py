@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from wms.errors import Busy, Conflict, Refused, WmsError
@@ -80,10 +81,17 @@ class Db:
             pool_timeout=10,
         )
         self._hot: asyncpg.Pool | None = None
+        self._memories: dict[type[Any], Any] = {}
+
+    def memory(self, kind: type[T]) -> T:
+        """The one `kind` of this process and database: what hot acts may remember, never truth."""
+        if kind not in self._memories:
+            self._memories[kind] = kind()
+        return self._memories[kind]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """Commits when the block ends, rolls back when it raises. Raises the kinds of wms.errors."""
+        """Commits when the block ends, rolls back when it raises (the kinds of wms.errors)."""
         async with self._session("") as tx:
             yield tx
 
@@ -100,9 +108,9 @@ class Db:
                 if mode:
                     await connection.execute(sa.text(f"SET TRANSACTION {mode}"))
                 yield connection
-        except sa.exc.DBAPIError as error:
+        except exc.DBAPIError as error:
             raise translate(error) from error
-        except sa.exc.TimeoutError as error:
+        except exc.TimeoutError as error:
             raise Busy() from error
 
     async def hot(self) -> asyncpg.Pool:

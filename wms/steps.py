@@ -258,7 +258,12 @@ def finished(step: Step, act: Act) -> Facts:
         if found is None:
             raise NothingAsked(scanned=act.path)
         questions = found.questions
-    walked = walk(questions, act.scans)
+    return answered(questions, act.scans)
+
+
+def answered(questions: Sequence[Question], scans: Sequence[str]) -> Facts:
+    """The facts of scans that answer all questions. Raises WrongScan or Unfinished."""
+    walked = walk(questions, scans)
     if walked.open is None:
         return walked.facts
     trailing = default_of(walked.open, walked.facts)

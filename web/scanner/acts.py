@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from wms import replay
 from wms.db import Db, Tx
 from wms.errors import Busy, Conflict, Denied, Invalid, WmsError
-from wms.outbound import picking
-from wms.outbound.picking import PartOnly
+from wms.outbound import pick_confirm
+from wms.outbound.pick_confirm import PartOnly
 from wms.replay import KeyReused
 from wms.stamp import Stamp
 from wms.steps import Act, Answer
@@ -35,7 +35,7 @@ async def perform(db: Db, stamp: Stamp, act: Act, procedures: dict[str, Procedur
     try:
         if kind == "pick" and not act.path:
             try:
-                return await picking.confirm(db, stamp, act)
+                return await pick_confirm.confirm(db, stamp, act)
             except PartOnly:
                 pass
         async with db.transaction() as tx:

@@ -18,9 +18,10 @@ from wms.inventory.allocations import Promise, release_part
 from wms.inventory.ledger import Goods, Place
 from wms.outbound import pick_sql as sql
 from wms.outbound.allocation import reallocate
+from wms.outbound.pick_confirm import moved_event
 from wms.outbound.pick_progress import Cut, settle_picks
 from wms.outbound.pick_steps import PickFacts, pick_step
-from wms.outbound.picking import bind_tote, moved_event
+from wms.outbound.picking import bind_tote
 from wms.stamp import Stamp
 from wms.steps import Act, Answer, Facts, finished
 from wms.tasks import engine, leases

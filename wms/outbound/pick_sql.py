@@ -30,7 +30,11 @@ _PICK = """
                            AND q.slot = t.slot
       LEFT JOIN lpn r ON r.warehouse_id = t.warehouse_id AND r.id = q.lpn_id
 """
-LOAD_PICK = f"{_PICK} WHERE t.warehouse_id = $1 AND t.id = $2"
+LOAD_TOUR_OF = (
+    f"{_PICK} WHERE t.warehouse_id = $1 AND t.tour_id ="
+    " (SELECT tour_id FROM task WHERE warehouse_id = $1 AND id = $2)"
+)
+STORED = "SELECT body_hash, answer FROM scan WHERE warehouse_id = $1 AND key = $2"
 LOAD_PICKS = text(
     f"{_PICK} WHERE t.warehouse_id = :warehouse_id AND t.tour_id = :tour_id ORDER BY t.seq"
 )

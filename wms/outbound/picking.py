@@ -1,18 +1,14 @@
-"""Picking into totes: bind, pick, drop (the ways out of a pick are in pick_exceptions.py).
+"""Picking into totes: bind and drop (the ways out of a pick are in pick_exceptions.py).
 
 The picker stands at the bin, scans it, scans the item, takes the quantity, scans the tote. The
-confirming scan is one statement (pick_sql.CONFIRM_PICK) on the raw pool: it is the hottest act of
-the warehouse. Everything else runs in the ordinary transaction.
+confirming scan is one statement on the raw pool (pick_confirm.py): it is the hottest act of the
+warehouse. Everything else runs in the ordinary transaction.
 """
 
-import asyncpg
 import msgspec
 
-from wms.db import Db, Tx, row, rows, translate
+from wms.db import Tx, row, rows
 from wms.errors import NotFound, Refused
-from wms.events import catalog
-from wms.events.groups import doc, loc, stk, who
-from wms.ids import uuid7
 from wms.inventory import lpns
 from wms.outbound import pick_sql as sql
 from wms.outbound.pick_steps import (
@@ -20,10 +16,8 @@ from wms.outbound.pick_steps import (
     SlotFacts,
     bind_step,
     drop_step,
-    pick_step,
     tour_packet,
 )
-from wms.replay import body_hash, stored_answer
 from wms.stamp import Stamp
 from wms.steps import Act, Answer, Packet, finished
 from wms.tasks import engine, leases
@@ -101,107 +95,6 @@ async def list_stations(tx: Tx, stamp: Stamp) -> list[tuple[int, str, str]]:
     if not found:
         raise NoStation()
     return [(station.id, station.code, station.check_digits) for station in found]
-
-
-async def confirm(db: Db, stamp: Stamp, act: Act) -> Answer:
-    """Confirm a whole pick: two round trips, one of them the transaction.
-
-    Raises StaleStep, WorkTaken, WrongScan and the other refusals of steps, StockMoved, KeyReused.
-    Emits inventory.moved, order.pick_started, order.picked.
-    """
-    pool = await db.hot()
-    try:
-        async with pool.acquire() as connection:
-            found = await connection.fetchrow(
-                sql.LOAD_PICK, stamp.warehouse_id, int(act.ref.partition("/")[2])
-            )
-            if found is None:
-                raise StaleStep()
-            pick = msgspec.convert(dict(found), PickFacts)
-            replayed = await _replayed(connection, stamp, act, pick)
-            if replayed is not None:
-                return replayed
-            facts = finished(pick_step(pick), act)
-            answer = Answer(ok=True, say=f"{pick.left} × {pick.sku} in {pick.tote_code}",
-                            tone="step_done")  # fmt: skip
-            values = _confirm_values(stamp, act, pick, answer)
-            if int(facts.get("qty", pick.left)) < pick.left:
-                raise PartOnly()
-            written = await connection.fetchrow(sql.CONFIRM_PICK, *values)
-            if written is None:
-                replayed = await _replayed(connection, stamp, act, None)
-                if replayed is None:
-                    raise StaleStep()
-                return replayed
-    except asyncpg.UniqueViolationError as error:
-        if getattr(error, "constraint_name", "") != "scan_warehouse_id_key_key":
-            raise translate(error) from error
-        async with pool.acquire() as connection:
-            replayed = await _replayed(connection, stamp, act, None)
-        if replayed is None:
-            raise translate(error) from error
-        return replayed
-    except (asyncpg.PostgresError, OSError) as error:
-        raise translate(error) from error
-    return answer
-
-
-def moved_event(
-    stamp: Stamp, pick: PickFacts, qty: int, movement_id: object = ""
-) -> catalog.InventoryMoved:
-    """inventory.moved of a pick; `movement_id` is the first field of its JSON."""
-    return catalog.InventoryMoved(
-        movement_id=str(movement_id),
-        stock=stk(pick.sku, pick.owner_code, qty, lot=pick.lot_code, serial=pick.serial),
-        from_=loc(pick.bin_code, lpn=pick.lpn_code),
-        to=loc(f"HAND-{stamp.actor.partition(':')[2]}", lpn=pick.tote_code),
-        purpose="pick",
-        task_id=str(pick.id),
-        who=who(stamp),
-    )
-
-
-class PartOnly(Exception):
-    """Internal: fewer than asked were taken, so the act takes the ordinary way (confirm_part)."""
-
-
-async def _replayed(
-    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
-    stamp: Stamp,
-    act: Act,
-    pick: PickFacts | None,
-) -> Answer | None:
-    """The stored answer when the act was sent before; a pick that is open and ours is not."""
-    if pick is not None:
-        mine = pick.tour_state == "claimed" and pick.claimed_by == stamp.user_id
-        if pick.state == "open" and mine and pick.version == act.version:
-            return None
-    found = await connection.fetchrow(
-        "SELECT body_hash, answer FROM scan WHERE warehouse_id = $1 AND key = $2",
-        stamp.warehouse_id, stamp.key,
-    )  # fmt: skip
-    if found is not None:
-        return stored_answer(act, found["body_hash"], found["answer"])
-    if pick is not None:
-        if pick.state == "open" and pick.claimed_by != stamp.user_id:
-            raise WorkTaken(why="it was given to somebody else")
-        raise StaleStep()
-    return None
-
-
-def _confirm_values(stamp: Stamp, act: Act, pick: PickFacts, answer: Answer) -> tuple[object, ...]:
-    moved = msgspec.json.encode(moved_event(stamp, pick, pick.left)).decode()
-    order = msgspec.json.encode(doc("order", pick.order_id, pick.order_no, owner=pick.owner_code))
-    head = '{"order":' + order.decode()[:-1] + ',"version":'
-    return (
-        stamp.warehouse_id, pick.id, act.version, stamp.user_id, stamp.at,
-        pick.hand_bin_id, pick.tote_id, pick.owner_id, pick.serial, pick.left, stamp.key,
-        pick.owner_code, stamp.device_at or stamp.at, stamp.actor,
-        uuid7(), f"stock/{pick.owner_code}/{pick.sku}", moved[1:],
-        uuid7(), uuid7(), f"order/{pick.owner_code}/{pick.order_no}", head,
-        stamp.device, act.seq, stamp.device_at, act.ref, list(act.scans), body_hash(act),
-        msgspec.json.encode(answer).decode(),
-    )  # fmt: skip
 
 
 async def bind(tx: Tx, stamp: Stamp, act: Act) -> Answer:
