@@ -37,7 +37,8 @@ class BatchLine(Struct, frozen=True):
 class BatchOrder(Struct, frozen=True):
     """An order that is picked whole. A larger `priority` is more urgent.
 
-    `boxes` is the least number of cart slots it takes; its volume may ask for more.
+    `boxes` is the least number of cart slots it takes; its volume may ask for more. Orders of
+    different zones never ride together.
     """
 
     id: str
@@ -45,6 +46,7 @@ class BatchOrder(Struct, frozen=True):
     due_s: int | None = None
     priority: int = 0
     boxes: int = 1
+    zone: str = ""
 
 
 class Cart(Struct, frozen=True):
@@ -121,17 +123,17 @@ def caps_of(cart: Cart) -> tuple[int, ...]:
 
 
 def urgency_groups(orders: Sequence[BatchOrder], spread_s: int) -> list[list[int]]:
-    """Orders that may ride together: same priority, due times within `spread_s`; hot ones first."""
+    """Orders that may ride together: same priority and zone, due within `spread_s`; hot ones first."""
     ranked = sorted(
         range(len(orders)),
-        key=lambda k: (-orders[k].priority, _due(orders[k]), k),
+        key=lambda k: (-orders[k].priority, orders[k].zone, _due(orders[k]), k),
     )
     groups: list[list[int]] = []
     for k in ranked:
         first = orders[groups[-1][0]] if groups else None
         if (
             first is not None
-            and first.priority == orders[k].priority
+            and (first.priority, first.zone) == (orders[k].priority, orders[k].zone)
             and (_due(orders[k]) == _due(first) or _due(orders[k]) - _due(first) <= spread_s)
         ):
             groups[-1].append(k)

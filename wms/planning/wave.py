@@ -1,0 +1,395 @@
+"""A wave for several pickers: which orders walk together, who walks, and in which sequence.
+
+Problem: every order whole in one tour, every tour with one picker, pickers work one tour after the
+other from their ready time. A tour takes setup + walk + handling. Least total working time with
+all due times kept (hard), or least working time + `late_weight` x seconds late (soft).
+Units: mm, g, seconds. Guarantees: limits and zones kept; with hard due times a less late plan is
+never given up for a shorter one, and `feasible` says whether all are kept; same seed and rounds,
+same plan. Source: `wave_search`; workload is levelled afterwards without making anybody late.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct, field
+
+from wms.planning import wave_search as search
+from wms.planning.batch import (
+    BatchOrder,
+    Cart,
+    Stowed,
+    as_station,
+    caps_of,
+    estimate_layout,
+    load_of,
+    slots_needed,
+)
+from wms.planning.batch_search import LOADS, NEAR, neighbours, new_pack, regroup
+from wms.planning.route import Route, plan_route
+from wms.planning.stop import MaxRounds, StopRule
+from wms.planning.tour_cost import compile_floor
+from wms.planning.travel import Layout
+
+DEFAULT_STOP = MaxRounds(50)
+MOVES, FIRST_CYCLE, LONGER = 2000, 50, 2.0
+HARD_WEIGHT = 20
+
+
+class Picker(Struct, frozen=True):
+    """A person; `zones` None means that any zone is allowed."""
+
+    id: str
+    ready_s: int = 0
+    zones: tuple[str, ...] | None = None
+
+
+class Work(Struct, frozen=True):
+    """How long things take; walking speed may differ by zone."""
+
+    setup_s: float = 60
+    per_line_s: float = 8
+    per_unit_s: float = 0
+    walk_mm_s: int = 1000
+    zone_walk_mm_s: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.walk_mm_s < 1 or any(speed < 1 for speed in self.zone_walk_mm_s.values()):
+            raise ValueError("walk_mm_s must be >= 1")
+        if min(self.setup_s, self.per_line_s, self.per_unit_s) < 0:
+            raise ValueError("setup_s, per_line_s and per_unit_s must be >= 0")
+
+    def speed(self, zone: str) -> int:
+        """Walking speed in a zone."""
+        return self.zone_walk_mm_s.get(zone, self.walk_mm_s)
+
+
+class WaveTour(Struct, frozen=True):
+    """One tour of one picker, with its predicted times."""
+
+    picker: str
+    orders: tuple[Stowed, ...]
+    stops: tuple[str, ...]
+    distance_mm: float
+    start_s: float
+    finish_s: float
+    due_s: int | None
+
+
+class Cutoff(Struct, frozen=True):
+    """Prediction for one due time: how many orders, when the last is done, how many late."""
+
+    due_s: int
+    orders: int
+    finish_s: float
+    late: int
+
+
+class Wave(Struct, frozen=True):
+    """The plan: tours by picker in sequence; `work_s` is the sum of all tour times."""
+
+    tours: tuple[WaveTour, ...]
+    work_s: float
+    late_s: float
+    cutoffs: tuple[Cutoff, ...]
+    busy_s: tuple[tuple[str, float], ...]
+    stopped: str
+    rounds: int
+    feasible: bool
+
+
+def plan_wave(
+    layout: Layout,
+    orders: Sequence[BatchOrder],
+    cart: Cart,
+    pickers: Sequence[Picker],
+    work: Work,
+    start: str,
+    end: str,
+    stop: StopRule = DEFAULT_STOP,
+    seed: int = 0,
+    late_weight: int | None = None,
+) -> Wave:
+    """Tours, pickers and sequence. `late_weight` None means that due times are hard.
+
+    Raises ValueError for repeated ids, unknown spots, no pickers, a zone that nobody may enter.
+    """
+    _check(orders, pickers)
+    if not orders:
+        return Wave((), 0, 0, (), tuple((p.id, 0.0) for p in pickers), "nothing to do", 0, True)
+    run = _Run(layout, orders, cart, pickers, work, (start, end), seed, late_weight)
+    rounds, reason = run.search(stop)
+    return _result(
+        layout, orders, cart, pickers, work, (start, end), run.sequences(), rounds, reason
+    )
+
+
+def _check(orders: Sequence[BatchOrder], pickers: Sequence[Picker]) -> None:
+    if len({order.id for order in orders}) != len(orders):
+        raise ValueError("order ids must be unique")
+    if not pickers or len({picker.id for picker in pickers}) != len(pickers):
+        raise ValueError("pickers must be at least one, with unique ids")
+    for zone in {order.zone for order in orders}:
+        if not any(p.zones is None or zone in p.zones for p in pickers):
+            raise ValueError(f"zone must be allowed to at least one picker: {zone!r}")
+
+
+class _Run:
+    """The anytime search for one wave."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        orders: Sequence[BatchOrder],
+        cart: Cart,
+        pickers: Sequence[Picker],
+        work: Work,
+        ends: tuple[str, str],
+        seed: int,
+        late_weight: int | None,
+    ) -> None:
+        rough = estimate_layout(layout)
+        places = {line.spot: rough.place(line.spot) for order in orders for line in order.lines}
+        found = {place for place in places.values() if place is not None}
+        floor = compile_floor(
+            rough.grid,
+            sorted(found, key=lambda p: (p.column, p.slot, p.y, p.level, p.x)),
+            as_station(rough, rough.place(ends[0]), "start"),
+            as_station(rough, rough.place(ends[1]), "end"),
+        )
+        reached = [[p for ln in o.lines if (p := places[ln.spot]) is not None] for o in orders]
+        masks = np.array([floor.mask(stops) for stops in reached])
+        loads = np.array([load_of(order, cart) for order in orders], np.int64)
+        self.pack = new_pack(floor, masks, loads, np.array(caps_of(cart)), seed)
+        zones = sorted({order.zone for order in orders})
+        numbers = {zone: number for number, zone in enumerate(zones)}
+        rows = [
+            (
+                search.NEVER if order.due_s is None else order.due_s * 1000,
+                round(1000 * handling_s(layout, order, work)),
+                numbers[order.zone],
+            )
+            for order in orders
+        ]
+        weight = HARD_WEIGHT if late_weight is None else late_weight
+        people = [
+            (
+                picker.ready_s * 1000,
+                sum(
+                    1 << n for z, n in numbers.items() if picker.zones is None or z in picker.zones
+                ),
+            )
+            for picker in pickers
+        ]
+        self.shift = search.new_shift(
+            np.array(rows, np.int64),
+            np.array([work.speed(zone) for zone in zones]),
+            np.array([round(1000 * work.setup_s), weight, int(late_weight is None)]),
+            np.array(people, np.int64),
+        )
+        count = len(orders)
+        self.groups = np.zeros((count, LOADS + loads.shape[1] + count), np.int64)
+        self.where = np.zeros(count, np.int64)
+        regroup(self.pack, self.groups, self.where, np.arange(count))
+        self.near = neighbours(self.pack, self.groups, max(1, min(NEAR, count - 1)))
+        self.best = self._first_plan()
+        self.costs = np.array([0, 1 << 60, 1 << 60])
+        self._go_on_from_best()
+        late = int(self.shift.late.sum())
+        self.costs[1:] = late, self.costs[0] - weight * late
+
+    def _first_plan(self) -> np.ndarray:
+        """Carts filled in the order of due times, each to the picker who is free first."""
+        shift, pack = self.shift, self.pack
+        loads = pack.orders[:, 1 : 1 + int(pack.sizes[1])]
+        plan = np.zeros((len(loads), 2), np.int64)
+        free = shift.ready.copy()
+        order = sorted(
+            range(len(loads)), key=lambda k: (shift.order_due[k], shift.order_zone[k], k)
+        )
+        used, zone, group, time = np.zeros(loads.shape[1], np.int64), -1, -1, 0
+        for row in order:
+            full = (used + loads[row] > pack.caps).any() or zone != shift.order_zone[row]
+            if group < 0 or full:
+                group, zone, used = row, int(shift.order_zone[row]), np.zeros_like(used)
+                allowed = [w for w in range(len(free)) if shift.allowed[w] >> zone & 1]
+                who = min(allowed, key=lambda w: (free[w], w))
+                time = int(shift.numbers[search.SETUP])
+                free[who] += time
+            used = used + loads[row]
+            free[who] += shift.order_work[row] + self.groups[row, 2] // 4
+            plan[row] = group, who
+        return plan
+
+    def _go_on_from_best(self) -> None:
+        self.costs[0] = search.replan(self.pack, self.shift, self.groups, self.where, self.best)
+
+    def search(self, stop: StopRule) -> tuple[int, str]:
+        """Rounds of a fixed number of moves; cycles of falling heat get longer and longer."""
+        watch, rounds, left, cycle, heat, cooling = stop(), 0, 0, FIRST_CYCLE, 0.0, 1.0
+        while True:
+            reason = watch(float(self.costs[2] + self.shift.numbers[1] * self.costs[1]))
+            if reason is not None:
+                return rounds, reason
+            if len(self.where) < 2 and len(self.shift.ready) < 2:
+                return rounds, "nothing to improve"
+            if left == 0:
+                self._go_on_from_best()
+                left = cycle
+                tours = len(set(self.best[:, 0]))
+                walk = int(self.groups[:, 2].sum()) * 1000 // int(self.shift.pace.max())
+                heat = search.HOT * max(1, walk) / tours
+                cooling = (search.COLD / search.HOT) ** (1 / (cycle * MOVES))
+                cycle = int(cycle * LONGER)
+            rounds, left = rounds + 1, left - 1
+            heat = search.anneal_wave(
+                self.pack,
+                self.shift,
+                self.groups,
+                self.where,
+                self.near,
+                self.best,
+                self.costs,
+                MOVES,
+                heat,
+                cooling,
+            )
+
+    def sequences(self) -> list[list[list[int]]]:
+        """Per picker his groups of order rows, in sequence."""
+        self._go_on_from_best()
+        members = LOADS + int(self.pack.sizes[1])
+        return [
+            [
+                sorted(int(k) for k in self.groups[g, members : members + self.groups[g, 0]])
+                for g in turns[1 : 1 + turns[0]]
+            ]
+            for turns in self.shift.turns
+        ]
+
+
+def handling_s(layout: Layout, order: BatchOrder, work: Work) -> float:
+    """Seconds at the bins for one order: lines, units, and levels above reach."""
+    return sum(
+        work.per_line_s + work.per_unit_s * line.qty + layout.access_s(line.spot)
+        for line in order.lines
+    )
+
+
+class _Trip(Struct):
+    """One tour while it is being levelled: rows, route, how long, due."""
+
+    rows: list[int]
+    route: Route
+    time_s: float
+    due_s: float
+    zone: str
+
+
+def _result(
+    layout: Layout,
+    orders: Sequence[BatchOrder],
+    cart: Cart,
+    pickers: Sequence[Picker],
+    work: Work,
+    ends: tuple[str, str],
+    sequences: list[list[list[int]]],
+    rounds: int,
+    reason: str,
+) -> Wave:
+    """Exact routes and times; predictions per due time."""
+    trips = [[_trip(layout, orders, work, ends, rows) for rows in turns] for turns in sequences]
+    _level(trips, pickers)
+    tours, done, busy = [], {}, []
+    for picker, turns in zip(pickers, trips, strict=True):
+        now = float(picker.ready_s)
+        for trip in sorted(turns, key=lambda trip: trip.due_s):
+            end = now + trip.time_s
+            due = None if trip.due_s == float("inf") else int(trip.due_s)
+            stowed = _stow([orders[row] for row in trip.rows], cart)
+            route = trip.route
+            tours.append(WaveTour(picker.id, stowed, route.order, route.distance_mm, now, end, due))
+            done.update(dict.fromkeys(trip.rows, end))
+            now = end
+        busy.append((picker.id, now - picker.ready_s))
+    assert sorted(done) == list(range(len(orders)))
+    cutoffs, late_s = _cutoffs(orders, done)
+    caps = caps_of(cart)
+    fits = all(
+        load <= cap for o in orders for load, cap in zip(load_of(o, cart), caps, strict=True)
+    )
+    reached = all(trip.route.feasible for turns in trips for trip in turns)
+    total = sum(time for _, time in busy)
+    good = fits and reached and not late_s
+    return Wave(tuple(tours), total, late_s, cutoffs, tuple(busy), reason, rounds, good)
+
+
+def _trip(
+    layout: Layout, orders: Sequence[BatchOrder], work: Work, ends: tuple[str, str], rows: list[int]
+) -> _Trip:
+    route = plan_route(layout, [ln.spot for row in rows for ln in orders[row].lines], *ends)
+    zone = orders[rows[0]].zone
+    time = work.setup_s + route.distance_mm / work.speed(zone)
+    time += sum(handling_s(layout, orders[row], work) for row in rows)
+    dues = [due for row in rows if (due := orders[row].due_s) is not None]
+    return _Trip(rows, route, time, min(dues, default=float("inf")), zone)
+
+
+def _stow(orders: list[BatchOrder], cart: Cart) -> tuple[Stowed, ...]:
+    stowed, used = [], 0
+    for order in orders:
+        need = slots_needed(order, cart)
+        stowed.append(Stowed(order.id, tuple(range(used, used + need))))
+        used += need
+    return tuple(stowed)
+
+
+def _cutoffs(
+    orders: Sequence[BatchOrder], done: dict[int, float]
+) -> tuple[tuple[Cutoff, ...], float]:
+    """Predicted finish per due time, and the seconds late over all orders."""
+    found: dict[int, list[float]] = {}
+    for row, order in enumerate(orders):
+        if order.due_s is not None:
+            found.setdefault(order.due_s, []).append(done[row])
+    cutoffs = tuple(
+        Cutoff(due, len(ends), max(ends), sum(end > due + 1e-6 for end in ends))
+        for due, ends in sorted(found.items())
+    )
+    late = sum(max(0.0, end - due) for due, ends in found.items() for end in ends)
+    return cutoffs, late if late > 1e-6 else 0.0
+
+
+def _lateness(trips: list[_Trip], ready_s: float) -> float:
+    now, late = ready_s, 0.0
+    for trip in sorted(trips, key=lambda trip: trip.due_s):
+        now += trip.time_s
+        late += max(0.0, now - trip.due_s)
+    return late
+
+
+def _level(trips: list[list[_Trip]], pickers: Sequence[Picker]) -> None:
+    """Give tours of the busiest picker to others while that lowers his end and delays nobody."""
+
+    def end(who: int) -> float:
+        return pickers[who].ready_s + sum(trip.time_s for trip in trips[who])
+
+    while True:
+        last = max(range(len(pickers)), key=end)
+        late = _lateness(trips[last], pickers[last].ready_s)
+        moves = []
+        for who, picker in enumerate(pickers):
+            for trip in trips[last] if who != last else ():
+                if picker.zones is not None and trip.zone not in picker.zones:
+                    continue
+                here = [other for other in trips[last] if other is not trip]
+                there = [*trips[who], trip]
+                before = late + _lateness(trips[who], picker.ready_s)
+                after = _lateness(here, pickers[last].ready_s)
+                after += _lateness(there, picker.ready_s)
+                worst = max(end(last) - trip.time_s, end(who) + trip.time_s)
+                if worst < end(last) - 1e-6 and after <= before + 1e-6:
+                    moves.append((worst, who, here, there))
+        if not moves:
+            return
+        _, who, here, there = min(moves, key=lambda move: move[:2])
+        trips[last], trips[who] = here, there
