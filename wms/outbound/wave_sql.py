@@ -27,13 +27,6 @@ INSERT_WAVE = text(
     RETURNING id
     """
 )
-JOIN_WAVE = text(
-    """
-    UPDATE outbound_order SET wave_id = :wave_id, cause = 'planning', version = version + 1
-     WHERE warehouse_id = :warehouse_id AND id = ANY (CAST(:ids AS bigint[]))
-    RETURNING id, version
-    """
-)
 SET_CAUSE = text(
     """
     UPDATE outbound_order SET cause = :cause
@@ -154,15 +147,6 @@ RELEASE_ORDERS = text(
       FROM unnest(CAST(:ids AS bigint[]), CAST(:picks AS int[])) AS t (id, picks)
      WHERE o.warehouse_id = :warehouse_id AND o.id = t.id
     RETURNING o.id, o.version
-    """
-)
-LEAVE_WAVE = text(
-    """
-    UPDATE outbound_order SET wave_id = NULL, picks_open = 0, version = version + 1,
-           state = CASE WHEN state = 'released' THEN 'open' ELSE state END,
-           cause = CASE WHEN hold_reason <> '' THEN 'held' ELSE :cause END
-     WHERE warehouse_id = :warehouse_id AND id = ANY (CAST(:ids AS bigint[]))
-    RETURNING id, version
     """
 )
 WAVE_RELEASED = text(

@@ -5,17 +5,16 @@ What was stopped or taken back while planning ran drops out here, and its promis
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from wms.db import Tx, insert_many, row, rows
 from wms.events import catalog
-from wms.events.groups import doc
-from wms.events.outbox import emit, emit_many, outbox_row
+from wms.events.groups import Doc, doc
+from wms.events.outbox import emit, emit_many
 from wms.inventory import allocations
 from wms.outbound import wave_sql as sql
-from wms.outbound.order_events import OrderHead, take_orders
+from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
 from wms.outbound.wave_plan import PlannedTour, WavePlan
 from wms.stamp import Stamp
 from wms.tasks import engine
@@ -44,9 +43,7 @@ class Wave(msgspec.Struct, frozen=True, kw_only=True):
     left: tuple[Left, ...] = ()
 
 
-class Versioned(msgspec.Struct):
-    """An order and the version it was just given."""
-
+class _Version(msgspec.Struct):
     id: int
     version: int
 
@@ -152,24 +149,29 @@ async def _drop_out(
     for promise in promises:
         if promise.order_id in picks and left.get(promise.id, 0) > 0:
             await allocations.release_part(tx, stamp, promise.id, left[promise.id])
-    gone = [order_id for order_id in heads if order_id not in picks]
-    await leave_wave(tx, stamp, heads, gone, "awaiting_release")
+    gone = [head for head in heads.values() if head.id not in picks]
+    await leave_wave(tx, stamp, gone, "awaiting_release")
 
 
 async def leave_wave(
-    tx: Tx, stamp: Stamp, heads: dict[int, OrderHead], order_ids: Sequence[int], cause: str
+    tx: Tx, stamp: Stamp, heads: Sequence[OrderHead], cause: str
 ) -> None:
-    """Orders are open again (or stay held). Emits order.updated for each."""
-    if not order_ids:
-        return
-    versions = await rows(tx, sql.LEAVE_WAVE, Versioned, warehouse_id=stamp.warehouse_id,
-                          ids=list(order_ids), cause=cause)  # fmt: skip
+    """Orders leave their wave: held ones stay held, the others are open again.
+
+    Take them first. Emits order.updated.
+    """
+    gone: list[OrderHead] = []
+    for state, why in (("open", cause), ("held", "held")):
+        ids = [head.id for head in heads if ("held" if head.stopped else "open") == state]
+        gone += await bump_all(tx, stamp, ids, wave_id=None, picks_open=0, state=state, cause=why)
     await emit_many(
         tx,
         [
-            order_event(stamp, heads[each.id], "order.updated", each.version, "open",
-                         {"changed_fields": ["wave"]})
-            for each in versions
+            order_event(
+                stamp, head, "order.updated",
+                catalog.OrderUpdated(order=order_doc(head), changed_fields=["wave"]),
+            )
+            for head in gone
         ],
     )  # fmt: skip
 
@@ -206,8 +208,10 @@ async def _tell_released(
             ("orders", "tours", "tasks", "units", "metres", "method")}  # fmt: skip
     values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave.id, "at": stamp.at}
     await tx.execute(sql.WAVE_RELEASED, {**values, "plan": msgspec.json.encode(plan).decode()})
-    versions = await rows(tx, sql.RELEASE_ORDERS, Versioned, warehouse_id=stamp.warehouse_id,
+    versions = await rows(tx, sql.RELEASE_ORDERS, _Version, warehouse_id=stamp.warehouse_id,
                           ids=list(picks), picks=list(picks.values()))  # fmt: skip
+    released = [msgspec.structs.replace(heads[each.id], version=each.version, state="released")
+                for each in versions]  # fmt: skip
     facts = catalog.WaveReleased(
         wave_id=str(wave.id), orders=done.orders, lines=done.tasks, units=done.units,
         tours=done.tours, cutoff=wave.cutoff_at,
@@ -217,29 +221,16 @@ async def _tell_released(
         tx,
         [
             order_event(
-                stamp, heads[each.id], "order.released", each.version, "released",
-                {"wave_id": str(wave.id), "due_at": heads[each.id].cutoff_at,
-                 "priority": heads[each.id].priority},
+                stamp, head, "order.released",
+                catalog.OrderReleased(order=order_doc(head), wave_id=str(wave.id),
+                                      due_at=head.cutoff_at, priority=head.priority),
             )
-            for each in versions
+            for head in released
         ],
     )  # fmt: skip
 
 
-_SHAPES = {
-    "order.allocated": catalog.OrderAllocated,
-    "order.released": catalog.OrderReleased,
-    "order.updated": catalog.OrderUpdated,
-}
-
-
-def order_event(
-    stamp: Stamp, head: OrderHead, name: str, version: int, status: str, facts: dict[str, Any]
-) -> dict[str, Any]:
-    """One event of an order whose version was just raised to `version`."""
-    order = doc("order", head.id, head.external_id, owner=head.owner, version=version,
-                status=status)  # fmt: skip
-    return outbox_row(
-        stamp, name, head.key, _SHAPES[name](order=order, **facts), owner=head.owner,
-        keyseq=version, correlation_id=head.correlation_id,
-    )  # fmt: skip
+def order_doc(head: OrderHead) -> Doc:
+    """The order as its events name it, at the version it was just given."""
+    return doc("order", head.id, head.external_id, owner=head.owner, version=head.version,
+               status=head.state)  # fmt: skip

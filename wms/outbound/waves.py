@@ -25,11 +25,11 @@ from wms.inventory import allocations
 from wms.outbound import wave_sql as sql
 from wms.outbound import wave_tours
 from wms.outbound.allocation import Line, allocate_lines
-from wms.outbound.order_events import OrderHead, take_orders
+from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
 from wms.outbound.orders import lock_items
 from wms.outbound.wave_plan import Problem, WavePlan, plan_simply, plan_wave
 from wms.outbound.wave_problem import load_problem
-from wms.outbound.wave_tours import Left, Versioned, Wave, order_event, write_wave
+from wms.outbound.wave_tours import Left, Wave, order_doc, write_wave
 from wms.planning.pool import PlanFailed, PlanTimeout, offload
 from wms.stamp import Stamp
 from wms.tasks import leases
@@ -121,35 +121,34 @@ async def start_wave(
     made = await row(tx, sql.INSERT_WAVE, _Id, warehouse_id=stamp.warehouse_id, at=stamp.at,
                      cutoff_at=cutoff_at, user_id=stamp.user_id)  # fmt: skip
     assert made is not None
-    versions = await rows(tx, sql.JOIN_WAVE, Versioned, warehouse_id=stamp.warehouse_id,
-                          wave_id=made.id, ids=going)  # fmt: skip
+    bound = await bump_all(tx, stamp, going, wave_id=made.id, cause="planning")
     by_order: dict[int, list[Line]] = {}
     for each in lines:
         by_order.setdefault(each.order_id, []).append(each)
     await emit_many(
         tx,
         [
-            order_event(
-                stamp, heads[each.id], "order.allocated", each.version, "open",
-                _allocated(by_order[each.id], got),
-            )
-            for each in versions
+            order_event(stamp, head, "order.allocated", _allocated(head, by_order[head.id], got))
+            for head in bound
         ],
     )  # fmt: skip
     return made.id, left
 
 
-def _allocated(lines: Sequence[Line], got: dict[int, int]) -> dict[str, Any]:
+def _allocated(
+    head: OrderHead, lines: Sequence[Line], got: dict[int, int]
+) -> catalog.OrderAllocated:
     wanted = sum(each.qty for each in lines)
     given = sum(got.get(each.order_line_id, 0) for each in lines)
-    return {
-        "lines": [
+    return catalog.OrderAllocated(
+        order=order_doc(head),
+        lines=[
             line(each.line_no, each.sku, ordered=each.qty, done=got.get(each.order_line_id, 0),
                  short=each.qty - got.get(each.order_line_id, 0))
             for each in lines
         ],
-        "fill_rate": round(given / wanted, 4) if wanted else 1.0,
-    }  # fmt: skip
+        fill_rate=round(given / wanted, 4) if wanted else 1.0,
+    )  # fmt: skip
 
 
 async def finish_wave(db: Db, stamp: Stamp, wave_id: int) -> Wave:
@@ -196,8 +195,8 @@ async def pull_back(tx: Tx, stamp: Stamp, wave_id: int) -> Pulled:
     await allocations.release(tx, stamp, [each.id for each in promises])
     await leases.cancel_empty_tours(tx, stamp, sorted(free))
     heads = {head.id: head for head in await take_orders(tx, stamp, [*order_ids, *sorted(kept)])}
-    back = [each for each in order_ids if not heads[each].cancel_requested]
-    await wave_tours.leave_wave(tx, stamp, heads, back, "awaiting_release")
+    back = [heads[each] for each in order_ids if heads[each].stopped != "cancelled"]
+    await wave_tours.leave_wave(tx, stamp, back, "awaiting_release")
     if not kept:
         await tx.execute(sql.WAVE_PULLED, {**values, "at": stamp.at})
     return Pulled(
