@@ -1,7 +1,7 @@
 """Static files under names that carry a hash of their content, so they may be cached for ever.
 
 Our scripts are ES modules on disk (tests import them one by one); a page gets one file: the parts
-of a bundle in order, without their import lines, comment lines and indentation. htmx comes from its
+of a bundle in order, without import lines, minified by web/minify.py. htmx comes from its
 carrier package (docs/decisions/htmx-comes-from-a-python-package.md) and must be the pinned file.
 """
 
@@ -16,10 +16,11 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
+from web.minify import minify
+
 STATIC = Path(__file__).parent / "static"
 BUNDLES = {
     "scan.js": (
-        "words.js",
         "gs1.js",
         "codes.js",
         "walk.js",
@@ -29,7 +30,7 @@ BUNDLES = {
         "view.js",
         "scan.js",
     ),
-    "login.js": ("capture.js", "login.js"),
+    "login.js": ("capture.js", "feedback.js", "login.js"),
     "floor.css": ("tokens.css", "floor.css", "pages.css"),
     "office.css": ("tokens.css", "office.css"),
 }
@@ -88,8 +89,7 @@ def _bundle(parts: tuple[str, ...]) -> bytes:
     text = "\n".join((STATIC / part).read_text() for part in parts if (STATIC / part).exists())
     text = re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^export (?=const|let|class|async|function)", "", text, flags=re.MULTILINE)
-    lines = (line.strip() for line in text.splitlines())
-    return ("\n".join(x for x in lines if x and not x.startswith("//")) + "\n").encode()
+    return (minify(text) if parts[0].endswith(".js") else text).encode()
 
 
 def _asset(name: str, body: bytes) -> Asset:

@@ -117,12 +117,21 @@ def render_page(
     if not packet.steps:
         return render_message(packet.title, message or "Nothing is left to do here.",
                               packet.after, user_initials=user_initials)  # fmt: skip
+    key = key or str(uuid4())
     step = packet.steps[min(step_index, len(packet.steps) - 1)]
     scans = turns.with_kept(turns.questions_of(step, path), tuple(scans), kept)
     return render(
         "floor/frame.html",
         packet=packet,
         packet_json=_embedded(packet),
+        now_json=_embedded(
+            {
+                "key": key,
+                "path": path,
+                "scans": scans,
+                "kept": dict(pair.partition("=")[::2] for pair in kept),
+            }
+        ),
         words_json=_embedded({"words": WORDS, "say": SAYINGS}),
         step=step,
         step_index=step_index,
@@ -131,7 +140,7 @@ def render_page(
         strip=strip,
         scans=scans,
         kept=kept,
-        key=key or str(uuid4()),
+        key=key,
         initials=user_initials,
     )
 

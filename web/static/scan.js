@@ -1,1 +1,307 @@
-// scan
+// The scan loop of a floor page: judge a scan on the device, show and sound the verdict, store the
+// act, send it. The server's answer wins: a refusal stops, says why, and reads the packet again.
+// Without a packet (hub, look up) the page's scan field is a plain form that this makes reliable.
+import { capture } from "./capture.js";
+import { feedback } from "./feedback.js";
+import { ask, openOutbox } from "./outbox.js";
+import { $, say, showLink, showStep } from "./view.js";
+import { command, defaultOf, keptAfter, keptInstead, questionsOf, walk, withKept } from "./walk.js";
+
+const TWICE = 250; // ms within which the same code is a double trigger
+const HOLD = 1500; // ms that scans wait for the answer of a way out, or of the last step
+
+const field = $("scan");
+const form = $("act");
+const END = { title: "All done here", questions: [] };
+const json = (id, doc) => JSON.parse(doc.getElementById(id).textContent);
+const { words, say: sayings } = json("words", document);
+const who = document.body.dataset.who;
+
+let packet; // null on plain pages
+let index = 0; // of the open step; packet.steps.length when all are done
+let done = 0; // as the progress shows it
+let now = { path: "", scans: [], kept: {} };
+let look = false; // the next scan is looked up
+let full = ""; // why the outbox takes no more
+let last = { raw: "", at: 0 }; // the scan before
+let then = ""; // where to go when the outbox is empty
+let begun;
+let hold = new Promise((resolve) => (begun = resolve)); // scans wait while a page is loaded
+let parked = {}; // the scans of a step that a way out interrupted
+let retry;
+
+const step = () => packet?.steps[index];
+const sentence = ({ code, facts }) =>
+  sayings[code].replace(/\{(\w+)\}/g, (_, name) => facts[name]);
+
+/** Every outcome is seen, heard and felt. */
+function tell(outcome, text) {
+  feedback(outcome);
+  if (outcome !== "tick") say(outcome, words[outcome], text);
+}
+
+// ---- scans
+
+function onScan(raw) {
+  const at = performance.now();
+  if (raw && raw === last.raw && at - last.at < TWICE) return tell("tick");
+  last = { raw, at };
+  hold = hold.then(() => take(raw));
+}
+
+function take(raw) {
+  if (look || !packet) return raw ? inquire(raw) : tell("tick");
+  if (!step()) return raw ? tell("care", "All is done here. The next work is on its way.") : null;
+  if (full) return tell("lost", full);
+  const questions = questionsOf(step(), now.path);
+  const before = walk(questions, now.scans);
+  if (raw === "" && !(before.open && defaultOf(before.open, before.facts))) return tell("tick");
+  const scans = [...now.scans, raw];
+  const after = walk(questions, scans);
+  if (after.misses.length === before.misses.length) {
+    now.scans = withKept(questions, scans, now.kept);
+    if (walk(questions, now.scans).open) tell("accepted", raw || chosen(before));
+    else return confirm();
+  } else miss(raw, scans, after);
+  update();
+}
+
+const chosen = ({ open, facts }) => defaultOf(open, facts);
+
+function miss(raw, scans, after) {
+  const way = command(step(), raw);
+  const kept = !way && keptInstead(step(), now.kept, raw);
+  if (way === "UNDO") undo();
+  else if (way) open(way);
+  else if (kept) {
+    now.kept = kept;
+    tell("care", `From now on ${raw}.`);
+  } else {
+    now.scans = scans;
+    tell("wrong", sentence(after.misses.at(-1).refusal));
+  }
+}
+
+function open(path) {
+  if (path) parked = { ref: step().ref, scans: now.scans };
+  now = { ...now, path, scans: path ? [] : parked.scans };
+  say("", "", "");
+  if (walk(questionsOf(step(), path), []).open) update();
+  else confirm();
+}
+
+async function undo() {
+  if (now.scans.length) now.scans.pop();
+  else if (now.path) return open("");
+  else {
+    const row = await box.undo(packet.here);
+    const at = row ? packet.steps.findIndex((each) => each.ref === row.ref) : -1;
+    if (at < 0) return tell("care", "Sent already. Nothing is left to take back.");
+    if (at !== index) done--;
+    index = at;
+    now = { ...now, path: row.path, scans: row.scans.slice(0, -1) };
+  }
+  tell("care", "Last scan taken back.");
+  update();
+}
+
+// ---- acts
+
+/** The step is proved: the next one shows at once, the act is stored and sent. */
+async function confirm() {
+  const { path, scans } = now;
+  const { ref, version, repeat, title } = step();
+  const act = { key: uuid7(), here: packet.here, ref, version, path, scans };
+  now = { path: "", scans: [], kept: path ? now.kept : keptAfter(step(), scans) };
+  if (!repeat) {
+    index++;
+    done++;
+  }
+  if (step()) now.scans = withKept(step().questions, [], now.kept);
+  const outcome = !step() ? "task_done" : box.state.failing ? "stored" : "step_done";
+  tell(outcome, scans.at(-1) || title);
+  if ((path || !step()) && !box.state.failing) {
+    hold = Promise.race([answerOf(act), wait(HOLD)]);
+  }
+  update();
+  if (!(await box.add(act))) tell("lost", $("limit").textContent);
+}
+
+const answers = new Map();
+const answerOf = ({ key }) => new Promise((resolve) => answers.set(key, resolve));
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What the server says of an act counts, whatever was shown before. */
+async function onAnswer(row, answer) {
+  const here = packet && row.here === packet.here;
+  if (!answer.ok) {
+    tell("wrong", answer.say);
+    then ||= here ? packet.here : "";
+  } else if (answer.tone === "care" || answer.tone === "wrong") tell(answer.tone, answer.say);
+  else if (!now.scans.length && answer.say && $("strip").dataset.tone !== "wrong") {
+    const tone = step() ? "step_done" : "task_done";
+    say(tone, words[tone], answer.say);
+  }
+  if (here) then = answer.go || then || (row.path ? packet.here : "");
+  await moveOn();
+  answers.get(row.key)?.();
+  answers.delete(row.key);
+}
+
+/** When all is sent: to where the last answers lead, or on from a finished packet. */
+async function moveOn() {
+  if (!packet || box.state.mine) return;
+  const url = then || (step() ? "" : packet.after);
+  then = "";
+  if (url) await load(url);
+}
+
+/** The next packet comes into this page, so that no key press is lost; other pages are opened. */
+function load(url) {
+  const loading = replace(url);
+  hold = Promise.all([hold, loading]);
+  return loading;
+}
+
+async function replace(url) {
+  clearTimeout(retry);
+  const page = await fetchPage(url);
+  if (page?.doc?.getElementById("packet")) {
+    history.replaceState(null, "", page.url);
+    await begin(page.doc);
+  } else if (page) location.assign(page.url);
+  else {
+    const safe = "No network. Your confirmed work is safe.";
+    if (!step()) say("stored", words.stored, `${safe} The next work needs Wi-Fi.`);
+    retry = setTimeout(load, 3000, url);
+  }
+}
+
+async function fetchPage(url) {
+  try {
+    const response = await ask(url, 6000, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (response.status >= 500) return null;
+    const doc = new DOMParser().parseFromString(await response.text(), "text/html");
+    return { url: response.url, doc: response.ok && doc };
+  } catch {
+    return null;
+  }
+}
+
+/** Takes up the packet of a page: less the acts this device did since the page was made. */
+async function begin(doc) {
+  const before = step();
+  const { key, ...posted } = json("now", doc);
+  packet = { steps: [], done: 0, ...json("packet", doc) };
+  const rows = await box.since(packet.here, key);
+  const did = ({ ref, version, repeat }) =>
+    !repeat && rows.some((row) => row.ref === ref && row.version === version);
+  done = packet.done + packet.steps.filter(did).length;
+  index = packet.steps.findIndex((each) => !did(each));
+  if (index < 0) index = packet.steps.length;
+  const same = (other) => step() && other?.ref === step().ref && other.version === step().version;
+  const half = JSON.parse(sessionStorage.half ?? "{}");
+  if (posted.scans.length || posted.path) now = posted;
+  else if (!same(before)) now = same(half) ? half.now : posted;
+  if (step()?.ref === parked.ref && !now.path && !now.scans.length) now.scans = parked.scans;
+  parked = {};
+  if (step()) now.scans = withKept(questionsOf(step(), now.path), now.scans, now.kept);
+  if (packet.message && $("strip").dataset.tone !== "wrong") tell("care", packet.message);
+  update();
+  if (!step()) moveOn();
+}
+
+function update() {
+  look = false;
+  const { kind, choices } = showStep(packet, step() ?? END, { ...now, done }) ?? {};
+  pad((kind === "qty" || kind === "date") && $("accept").hidden && !choices);
+  field.inputMode = kind === "text" ? "text" : "none";
+  const { ref, version } = step() ?? END;
+  sessionStorage.half = JSON.stringify({ ref, version, now });
+}
+
+// ---- hands: keypad, keys, buttons
+
+function pad(open) {
+  $("pad").hidden = !open;
+  document.body.classList.toggle("padded", open);
+  $("keys").setAttribute("aria-expanded", open);
+}
+
+function inquire(raw) {
+  const sheet = packet ? $("lookup") : form;
+  sheet.querySelector("[name=code]").value = raw;
+  sheet.submit();
+}
+
+function onKey(name) {
+  if (!packet) return;
+  if (name === "F1") $("more").open = !$("more").open;
+  else if (name === "F2") undo();
+  else if (name === "F3") lookUp();
+  else if (look || $("more").open || !$("pad").hidden) {
+    look = $("more").open = false;
+    pad(false);
+  } else if (now.path) open("");
+  else if (field.value) field.value = "";
+}
+
+function lookUp() {
+  look = true;
+  $("more").open = false;
+  say("care", "?", "Scan what you want to know about.");
+}
+
+const wedge = capture(field, { scan: onScan, key: onKey });
+
+addEventListener("submit", (event) => {
+  if (event.target !== form) return;
+  event.preventDefault();
+  const { name, value } = event.submitter ?? {};
+  if (name === "undo") undo();
+  else if (name === "open") open(value);
+  else if (name === "leave") open("");
+  else if (name === "choice") onScan(value);
+  else wedge.commit();
+});
+addEventListener("click", ({ target }) => {
+  const { id, value } = target.closest("button,a") ?? {};
+  if (id === "keys") pad($("pad").hidden);
+  else if (id === "link") say("", "", $("link").title);
+  else if (!target.closest("#pad")) return;
+  else if (value === "enter") wedge.commit();
+  else if (value === "rub") field.value = field.value.slice(0, -1);
+  else if (value) wedge.put(value);
+});
+$("look")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  lookUp();
+});
+
+// ---- start
+
+function uuid7() {
+  const hex = (number) => number.toString(16).padStart(4, "0");
+  const time = Date.now().toString(16).padStart(12, "0");
+  const [a, b, ...rest] = crypto.getRandomValues(new Uint16Array(5));
+  const fixed = [hex((a & 0xfff) | 0x7000), hex((b & 0x3fff) | 0x8000)];
+  return [time.slice(0, 8), time.slice(8), ...fixed, rest.map(hex).join("")].join("-");
+}
+
+const box = await openOutbox({
+  who,
+  changed: (state) => (full = $("link") ? showLink(state) : ""),
+  answered: onAnswer,
+  signedOut: () => location.assign(`/floor/login?next=${packet?.here ?? "/floor"}`),
+});
+if ($("keys")) $("keys").hidden = false;
+field.inputMode = "none";
+if ($("packet")) {
+  await begin(document);
+  navigator.wakeLock?.request("screen").catch(() => {});
+}
+begun();
+setInterval(() => box.state.waiting && showLink(box.state), 20000);
+box.drain();
+const worker = await navigator.serviceWorker?.register("/sw.js").catch(() => {});
+if (!packet) worker?.waiting?.postMessage("update");

@@ -1,0 +1,111 @@
+// What the frame shows of a step after some scans: the rules of `_view` in web/scanner/frame.py,
+// written into the nodes that the server rendered.
+import { defaultOf, questionsOf, walk } from "./walk.js";
+
+const FULL = 200; // acts that may wait
+const LATE = 15; // minutes an act may wait
+
+export const $ = (id) => document.getElementById(id);
+
+const SIZES = [[7, 7, "xl"], [10, 10, "l"], [14, 28, "m"], [20, 60, "s"], [999, 999, "xs"]];
+
+/** Texts of nodes by id; an unchanged one is left alone, so that nothing is read out twice. */
+function write(texts) {
+  for (const [id, text] of Object.entries(texts)) {
+    if ($(id).textContent !== text) $(id).textContent = text;
+  }
+}
+
+/** Which of five type sizes a prompt gets; `size` in web/templating.py. */
+function size(text) {
+  const longest = Math.max(...text.split(/\s+/).map((word) => word.length));
+  const fits = ([word, all]) => longest <= word && text.length <= all;
+  return SIZES.find(fits)[2];
+}
+
+/** Shows a step, and gives its open question. */
+export function showStep(packet, step, { path, scans, done }) {
+  const questions = questionsOf(step, path);
+  const { facts, open } = walk(questions, scans);
+  const way = step.paths?.find((each) => each.code === path);
+  const fallback = open ? defaultOf(open, facts) : "";
+  const show = open ? open.show || fallback || open.ask : step.title;
+  const fresh = open && !way && !Object.keys(facts).length;
+  const verb = (fresh && step.verb) || "";
+  const twice = open?.ask.toLowerCase().startsWith(verb.toLowerCase());
+  const [, number, unit] = /^(\S*) ?(.*)/.exec(step.qty ?? "");
+  const choices = open?.choices ?? [];
+  const title = step.title || packet.title;
+
+  document.title = title;
+  write({
+    title,
+    progress: packet.total ? `${done} of ${packet.total}` : "",
+    verb: twice ? "" : verb,
+    ask: open && open.ask !== show ? open.ask : "",
+    show,
+    path: way?.word ?? "",
+    name: step.name ?? "",
+    note: step.note ?? "",
+    number,
+    unit,
+    accepts: Object.fromEntries(choices)[fallback] ?? fallback,
+  });
+  $("done").value = done;
+  $("show").dataset.size = size(show);
+  $("accept").hidden = !fallback;
+  $("path").hidden = $("leave").hidden = !way;
+  $("more").hidden = !!way;
+  $("more").open = false;
+  $("undo").disabled = false;
+  const proved = questions.filter(({ fact }) => Object.hasOwn(facts, fact));
+  list("choices", choices, ([value, text]) => button("choice", value, text));
+  list("chips", proved, (asked) => node("li", {}, chip(asked, facts[asked.fact])));
+  const look = $("look");
+  list("paths", step.paths ?? [], ({ code, word }) => button("open", code, word));
+  $("paths").append(look);
+  return open;
+}
+
+function chip({ kind = "code", show, choices = [] }, value) {
+  if (kind === "qty") return `× ${value}`;
+  return Object.fromEntries(choices)[value] || (kind === "code" && show) || value;
+}
+
+function list(id, things, make) {
+  $(id).replaceChildren(...things.map(make));
+}
+
+function node(tag, fields, text) {
+  return Object.assign(document.createElement(tag), fields, { textContent: text });
+}
+
+const button = (name, value, text) => node("button", { className: "key", name, value }, text);
+
+/** The feedback strip: one outcome, its icon, its word, a sentence. Wrong interrupts, the rest is
+    polite. */
+export function say(tone, word, text) {
+  const wrong = tone === "wrong";
+  $("strip").dataset.tone = tone;
+  $("strip-icon").setAttribute("href", `#i-${tone}`);
+  write({ "strip-word": word, polite: wrong ? "" : text, urgent: wrong ? text : "" });
+}
+
+/** The marks of the top bar and the band under it: how much waits to be sent, and since when.
+    Gives why nothing more may be done, if so. */
+export function showLink({ waiting, since, failing, broken, others }) {
+  const share = Math.max(waiting / FULL, since ? (Date.now() - since) / 60000 / LATE : 0);
+  const off = share >= 1 || broken;
+  const clock = new Date(since).toTimeString().slice(0, 5);
+  const text = waiting ? `${waiting} to be sent since ${clock}.` : "Everything is sent.";
+  let limit = "";
+  if (broken) limit = "This device cannot store work. Stay in Wi-Fi and tell your lead.";
+  else if (off) limit = `${text} Go to a spot with Wi-Fi.`;
+  else if (others) limit = `Work of ${others} waits here. ${others} must log in to send it.`;
+  const held = waiting > 1 || failing ? "wait" : "on";
+  $("link").dataset.state = off ? "off" : share >= 0.5 ? "half" : held;
+  $("link").title = failing ? `No network. ${text} Confirmed work is safe.` : text;
+  $("limit").hidden = !limit;
+  write({ waiting: waiting ? String(waiting) : "", limit });
+  return waiting >= FULL ? limit : "";
+}
