@@ -186,7 +186,7 @@ TYPES: dict[str, EventType] = {
     ),
     # system
     **{
-        f"endpoint.{verb}": EventType(EndpointEvent, RARE, "endpoint/<id>", text)
+        f"endpoint.{verb}": EventType(EndpointEvent, RARE, "endpoint/<code>", text)
         for verb, text in {
             "created": "A subscriber was added.",
             "verified": "It proved that it is ours to send to.",
@@ -200,12 +200,12 @@ TYPES: dict[str, EventType] = {
         }.items()
     },
     "endpoint.skipped": EventType(
-        EndpointSkipped, RARE, "endpoint/<id>", "A person gave up a range of positions."
+        EndpointSkipped, RARE, "endpoint/<code>", "A person gave up a range of positions."
     ),
     "delivery.exhausted": EventType(
-        DeliveryExhausted, RARE, "endpoint/<id>", "A delivery ran out of attempts."
+        DeliveryExhausted, RARE, "endpoint/<code>", "A delivery ran out of attempts."
     ),
-    "test.ping": EventType(TestPing, RARE, "endpoint/<id>", "A test on request."),
+    "test.ping": EventType(TestPing, RARE, "endpoint/<code>", "A test on request."),
 }
 
 

@@ -29,7 +29,7 @@ class Doc(Payload):
     type: str
     external_id: str = ""
     owner: str = ""
-    version: int = 1
+    version: int
     status: str = ""
 
 

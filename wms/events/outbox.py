@@ -10,16 +10,18 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx
-from wms.events import catalog
+from wms.events import catalog, wake
 from wms.ids import uuid7
 from wms.stamp import Stamp
 
 EMIT = text(
     """
     INSERT INTO outbox (warehouse_id, event_id, type, okey, keyseq, subject, owner, occurred_at,
-                        recorded_at, actor, correlation_id, causation_id, data)
+                        recorded_at, actor, correlation_id, causation_id, data,
+                        traceparent, test)
     VALUES (:warehouse_id, :event_id, :type, :okey, :keyseq, :subject, :owner, :occurred_at,
-            :recorded_at, :actor, :correlation_id, :causation_id, :data)
+            :recorded_at, :actor, :correlation_id, :causation_id, :data,
+            :traceparent, :test)
     """
 )
 
@@ -34,6 +36,8 @@ def outbox_row(
     keyseq: int | None = None,
     correlation_id: str = "",
     causation: UUID | None = None,
+    traceparent: str = "",
+    test: bool = False,
 ) -> dict[str, Any]:
     """One event as a row. `type` is in events.catalog; `key` is subject and ordering key, such as
     `order/ORD-1` or `stock/OWNER/SKU`; `keyseq` is the document's version where it has one."""
@@ -52,6 +56,8 @@ def outbox_row(
         "correlation_id": correlation_id or stamp.correlation_id,
         "causation_id": str(causation or stamp.key),
         "data": msgspec.json.encode(data).decode(),
+        "traceparent": traceparent,
+        "test": test,
     }
 
 
@@ -65,9 +71,11 @@ async def emit(
 ) -> None:
     """Write one event (see `outbox_row`). Call it after the document's row is locked."""
     await tx.execute(EMIT, outbox_row(stamp, type, key, data, **envelope))
+    wake.nudge()
 
 
 async def emit_many(tx: Tx, events: list[dict[str, Any]]) -> None:
     """Write several events built with `outbox_row`, in their order, in one round trip."""
     if events:
         await tx.execute(EMIT, events)
+        wake.nudge()

@@ -1,0 +1,392 @@
+"""The life of an endpoint: create, prove, sign with, pause, resume, skip.
+
+An endpoint hears nothing before it has shown that it wants to (verification). Pause and suspension
+keep its cursor; only `skip` gives events up, says which, and tells the world.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from wms.db import Db, Tx, insert, row, rows
+from wms.errors import Conflict, Invalid, Refused
+from wms.events import keys, rules, wake
+from wms.events.catalog import EndpointEvent, EndpointSkipped, TestPing
+from wms.events.egress import Egress, read_networks, read_url
+from wms.events.envelope import TENANT, rfc3339
+from wms.events.keys import SealedSecret, Secret, Vault, new_secret
+from wms.events.leases import EndpointRow
+from wms.events.outbox import emit
+from wms.events.queries import get_endpoint, list_sites
+from wms.events.subscription import Subscription
+from wms.events.tables import endpoint as table
+from wms.events.tables import endpoint_secret
+from wms.events.webhooks import Sender
+from wms.ids import uuid7
+from wms.settings import Settings
+from wms.stamp import Stamp
+
+ENDPOINTS_MAX, SECRETS_MAX, OVERLAP_DAYS = 50, 4, 7
+
+
+class EndpointExists(Conflict):
+    say = "There is an endpoint {endpoint} already."
+
+
+class TooMany(Refused):
+    say = "At most {most} {what}."
+
+
+class NotVerified(Refused):
+    say = "{endpoint} did not prove itself: {reason}"
+
+
+class WrongState(Conflict):
+    say = "{endpoint} is {state}; it cannot be {verb}."
+
+
+class BadEndpoint(Invalid):
+    say = "{field} is wrong: {reason}"
+
+
+class NewEndpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What an integrator asks for. `start` is `now` or `beginning` of the log."""
+
+    code: str
+    url: str
+    name: str = ""
+    warehouses: list[str] = msgspec.field(default_factory=list)
+    types: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    owners: list[str] = msgspec.field(default_factory=list)
+    predicate: dict[str, Any] | None = None
+    mode: str = "ordered"
+    lanes: int = 1
+    max_inflight: int = 32
+    max_batch: int = 100
+    rate_per_s: int | None = None
+    timeout_ms: int = 15_000
+    mask_profile: str = "default"
+    conflate: bool = False
+    on_dead: str = "continue"
+    log_attempts: str = "all"
+    team: str = ""
+    contact: str = ""
+    start: str = "now"
+    alg: str = keys.HMAC
+
+
+class Created(msgspec.Struct, kw_only=True):
+    """`secret` is shown here and never again."""
+
+    code: str
+    kid: str
+    secret: str
+
+
+def egress_of(settings: Settings, allow: list[str] | None = None) -> Egress:
+    """The operator's rule, widened by what an admin allowed for one endpoint. Raises BadNetwork."""
+    return Egress(read_networks(",".join([settings.egress_allow, *(allow or [])])))
+
+
+# Where an endpoint begins to hear. Warehouses that come later are heard from their first event.
+PLACE_CURSORS = text(
+    """
+    INSERT INTO delivery_cursor (warehouse_id, endpoint_id, lane, pos)
+    SELECT w.id, e.id, l.lane, CASE WHEN :at_head THEN coalesce(s.pos, 0) ELSE 0 END
+      FROM endpoint e
+      JOIN warehouse w ON e.warehouses = '{}' OR w.code = ANY (e.warehouses)
+      CROSS JOIN LATERAL generate_series(0, e.lanes - 1) l (lane)
+      LEFT JOIN seal_state s ON s.warehouse_id = w.id
+     WHERE e.id = :id
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+async def create(
+    tx: Tx, new: NewEndpoint, vault: Vault, egress: Egress, actor: str, at: datetime
+) -> Created:
+    """Add an endpoint, unverified, with its first secret. Emits endpoint.created.
+
+    Raises EndpointExists, TooMany, BadEndpoint, BadUrl, BadPattern, BadPredicate.
+    """
+    await _check(tx, new, egress)
+    values = msgspec.structs.asdict(new)
+    start, alg = values.pop("start"), values.pop("alg")
+    endpoint_id = await insert(
+        tx, table, **values, nonce=secrets.token_urlsafe(24), created_at=at, created_by=actor
+    )
+    secret, shown = await _store_secret(tx, endpoint_id, alg, vault, at)
+    await tx.execute(PLACE_CURSORS, {"id": endpoint_id, "at_head": start == "now"})
+    await _tell(tx, new.code, "created", actor, at)
+    return Created(code=new.code, kid=secret.kid, secret=shown)
+
+
+async def _check(tx: Tx, new: NewEndpoint, egress: Egress) -> None:
+    codes = list((await tx.execute(text("SELECT code FROM endpoint"))).scalars())
+    if new.code in codes:
+        raise EndpointExists(endpoint=new.code)
+    if len(codes) >= ENDPOINTS_MAX:
+        raise TooMany(most=ENDPOINTS_MAX, what="endpoints")
+    read_url(new.url, egress)
+    known = set((await list_sites(tx)).values())
+    bad: list[tuple[str, str]] = [
+        ("code", "use letters, digits, dash and underscore")
+        for _ in [0] if not new.code.replace("-", "").replace("_", "").isalnum()
+    ]  # fmt: skip
+    bad += [("warehouses", f"no warehouse {code}") for code in new.warehouses if code not in known]
+    for field, allowed in {
+        "mode": ("ordered", "unordered", "batch"),
+        "on_dead": ("continue", "block_key"),
+        "log_attempts": ("all", "failures"),
+        "start": ("now", "beginning"),
+        "alg": (keys.HMAC, keys.ED25519),
+        "lanes": (1, 2, 4, 8, 16, 32, 64),
+    }.items():
+        if getattr(new, field) not in allowed:
+            bad.append((field, f"one of {', '.join(map(str, allowed))}"))
+    if not 1000 <= new.timeout_ms <= 30_000:
+        bad.append(("timeout_ms", "1000 to 30000"))
+    if not 1 <= new.max_inflight <= 256:
+        bad.append(("max_inflight", "1 to 256"))
+    if bad:
+        raise BadEndpoint(field=bad[0][0], reason="; ".join(reason for _, reason in bad))
+    Subscription(as_row(0, new))
+
+
+def as_row(id: int, new: NewEndpoint) -> EndpointRow:
+    """The endpoint as deliveries see it."""
+    values = msgspec.structs.asdict(new)
+    names = {field.name for field in msgspec.structs.fields(EndpointRow)}
+    return EndpointRow(**{"id": id, "allow": []} | {k: v for k, v in values.items() if k in names})
+
+
+# ---- secrets -------------------------------------------------------------------------------------
+
+LIVE_SECRETS = text(
+    """
+    SELECT endpoint_id, kid, alg, sealed, active_from, expires_at FROM endpoint_secret
+     WHERE endpoint_id = ANY (CAST(:ids AS bigint[])) AND active_from <= now()
+       AND (expires_at IS NULL OR expires_at > now())
+     ORDER BY endpoint_id, active_from DESC, kid
+    """
+)
+
+
+async def live_secrets(tx: Tx, ids: list[int]) -> list[SealedSecret]:
+    """Keys that sign now, newest first; still sealed."""
+    return await rows(tx, LIVE_SECRETS, SealedSecret, ids=ids)
+
+
+async def _store_secret(
+    tx: Tx, endpoint_id: int, alg: str, vault: Vault, at: datetime
+) -> tuple[Secret, str]:
+    secret, shown, _public = new_secret(alg)
+    await insert(
+        tx, endpoint_secret, returning="kid", endpoint_id=endpoint_id, kid=secret.kid,
+        alg=secret.alg, sealed=vault.seal(secret), active_from=at,
+    )  # fmt: skip
+    return secret, shown
+
+
+async def add_secret(
+    tx: Tx,
+    code: str,
+    vault: Vault,
+    actor: str,
+    at: datetime,
+    alg: str = keys.HMAC,
+    overlap_days: int = OVERLAP_DAYS,
+) -> Created:
+    """Rotate: the new key and the old ones sign together until the overlap ends.
+
+    Emits endpoint.secret_added. Raises TooMany.
+    """
+    if not 0 <= overlap_days <= 30 or alg not in (keys.HMAC, keys.ED25519):
+        raise BadEndpoint(field="overlap_days", reason="0 to 30, and alg v1 or v1a")
+    endpoint = await get_endpoint(tx, code)
+    if len(await live_secrets(tx, [endpoint.id])) >= SECRETS_MAX:
+        raise TooMany(most=SECRETS_MAX, what="live signing keys")
+    ends = text(
+        "UPDATE endpoint_secret SET expires_at = :ends WHERE endpoint_id = :id"
+        " AND alg = :alg AND (expires_at IS NULL OR expires_at > :ends)"
+    )
+    values = {"id": endpoint.id, "alg": alg, "ends": at + timedelta(days=overlap_days)}
+    await tx.execute(ends, values)
+    secret, shown = await _store_secret(tx, endpoint.id, alg, vault, at)
+    await _tell(tx, code, "secret_added", actor, at)
+    return Created(code=code, kid=secret.kid, secret=shown)
+
+
+# ---- verification --------------------------------------------------------------------------------
+
+
+class _ToVerify(msgspec.Struct):
+    id: int
+    url: str
+    state: str
+    nonce: str
+    allow: list[str]
+    timeout_ms: int
+
+
+async def verify(db: Db, settings: Settings, code: str, actor: str) -> None:
+    """Send the nonce and require it back, or take the CloudEvents handshake; then it is active.
+
+    Emits endpoint.verified. Raises NotVerified, WrongState, UnknownEndpoint.
+    """
+    async with db.reading() as tx:
+        view = await get_endpoint(tx, code)
+        statement = text(
+            "SELECT id, url, state, nonce, allow, timeout_ms FROM endpoint WHERE id = :id"
+        )
+        found = await row(tx, statement, _ToVerify, id=view.id)
+        assert found is not None, "an endpoint is never deleted"
+        sealed = await live_secrets(tx, [found.id])
+    if found.state not in ("unverified", "active", "blocked"):
+        raise WrongState(endpoint=code, state=found.state, verb="verified")
+    vault = Vault(settings)
+    egress = egress_of(settings, found.allow)
+    sender = Sender(found.url, egress, found.timeout_ms / 1000, 1)
+    sender.secrets = [vault.open(secret) for secret in sealed]
+    try:
+        reason = await _prove(sender, found.nonce)
+    finally:
+        await sender.close()
+    if reason:
+        raise NotVerified(endpoint=code, reason=reason)
+    async with db.transaction() as tx:
+        done = text(
+            "UPDATE endpoint SET state = 'active', verified_at = now()"
+            " WHERE id = :id AND state IN ('unverified', 'active', 'blocked')"
+        )
+        await tx.execute(done, {"id": found.id})
+        await _tell(tx, code, "verified", actor, datetime.now(UTC))
+    wake.reload()
+
+
+async def _prove(sender: Sender, nonce: str) -> str:
+    at = rfc3339(datetime.now(UTC))
+    message_id = f"evt_{uuid7().hex}"
+    body = msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": message_id,
+            "type": "endpoint.verification",
+            "source": f"/wms/{TENANT}",
+            "time": at,
+            "timestamp": at,
+            "datacontenttype": "application/json",
+            "data": {"nonce": nonce},
+        }
+    )
+    outcome, answer = await sender.fetch_echo(message_id, body)
+    if outcome.outcome == rules.OK and nonce in answer:
+        return ""
+    if await sender.allows_origin("wms"):
+        return ""
+    if outcome.outcome != rules.OK:
+        return outcome.detail or f"it answered {outcome.status}"
+    return "the answer does not hold the nonce that was sent"
+
+
+# ---- pause, resume, skip -------------------------------------------------------------------------
+
+SET_STATE = text(
+    """
+    UPDATE endpoint SET state = :state, breaker = 'closed', breaker_step = 0, breaker_until = NULL,
+           failing_since = NULL, gone_at = NULL
+     WHERE id = :id AND state = ANY (CAST(:from_states AS text[]))
+    """
+)
+
+
+async def pause(tx: Tx, code: str, actor: str, at: datetime) -> None:
+    """Stop sending; the cursor stays. Emits endpoint.paused. Raises WrongState."""
+    await _set_state(tx, code, "paused", ["active"], actor, at)
+
+
+async def resume(tx: Tx, code: str, actor: str, at: datetime) -> None:
+    """Go on in order where it stopped. Emits endpoint.resumed. Raises WrongState."""
+    await _set_state(tx, code, "resumed", ["paused", "suspended"], actor, at)
+
+
+async def _set_state(
+    tx: Tx, code: str, verb: str, before: list[str], actor: str, at: datetime
+) -> None:
+    endpoint = await get_endpoint(tx, code)
+    state = "active" if verb == "resumed" else verb
+    values = {"id": endpoint.id, "state": state, "from_states": before}
+    if not (await tx.execute(SET_STATE, values)).rowcount:
+        raise WrongState(endpoint=code, state=endpoint.state, verb=verb)
+    await _tell(tx, code, verb, actor, at)
+
+
+class _Skipped(msgspec.Struct):
+    warehouse_id: int
+    from_pos: int
+    to_pos: int
+
+
+# Raising the epoch ends whoever delivers now; nothing before `to_pos` is sent any more.
+SKIP = text(
+    """
+    UPDATE delivery_cursor c
+       SET pos = s.pos, epoch = c.epoch + 1, lease_owner = '', lease_until = NULL
+      FROM (SELECT c.warehouse_id, c.lane, c.pos AS before FROM delivery_cursor c
+             WHERE c.endpoint_id = :id FOR UPDATE) old
+      JOIN seal_state s ON s.warehouse_id = old.warehouse_id
+     WHERE c.endpoint_id = :id AND c.warehouse_id = old.warehouse_id AND c.lane = old.lane
+    RETURNING c.warehouse_id, old.before AS from_pos, s.pos AS to_pos
+    """
+)
+BURY = text(
+    """
+    UPDATE parked SET state = 'dead', next_at = NULL, last_class = 'skipped'
+     WHERE endpoint_id = :id AND warehouse_id = :warehouse_id AND state <> 'dead'
+    """
+)
+
+
+async def skip(tx: Tx, code: str, actor: str, at: datetime) -> None:
+    """Give up what is not delivered yet: its range is told by endpoint.skipped, parked rows die."""
+    endpoint = await get_endpoint(tx, code)
+    skipped = await rows(tx, SKIP, _Skipped, id=endpoint.id)
+    for warehouse_id in sorted({part.warehouse_id for part in skipped}):
+        mine = [part for part in skipped if part.warehouse_id == warehouse_id]
+        await tx.execute(BURY, {"id": endpoint.id, "warehouse_id": warehouse_id})
+        await emit(
+            tx,
+            _stamp(warehouse_id, actor, at),
+            "endpoint.skipped",
+            f"endpoint/{code}",
+            EndpointSkipped(
+                endpoint_id=code,
+                by=actor,
+                from_pos=min(part.from_pos for part in mine),
+                to_pos=max(part.to_pos for part in mine),
+            ),
+        )
+
+
+async def ping(tx: Tx, stamp: Stamp, code: str) -> None:
+    """Send a test event to one endpoint, through the log like any other. Emits test.ping."""
+    await get_endpoint(tx, code)
+    await emit(tx, stamp, "test.ping", f"endpoint/{code}", TestPing(), test=True)
+
+
+async def _tell(tx: Tx, code: str, verb: str, actor: str, at: datetime) -> None:
+    """Tell every warehouse the endpoint hears."""
+    endpoint = await get_endpoint(tx, code)
+    for warehouse_id, site in (await list_sites(tx)).items():
+        if not endpoint.warehouses or site in endpoint.warehouses:
+            data = EndpointEvent(endpoint_id=code, name=endpoint.name, by=actor)
+            stamp = _stamp(warehouse_id, actor, at)
+            await emit(tx, stamp, f"endpoint.{verb}", f"endpoint/{code}", data)
+
+
+def _stamp(warehouse_id: int, actor: str, at: datetime) -> Stamp:
+    return Stamp(warehouse_id=warehouse_id, at=at, key=uuid7(), actor=actor)

@@ -1,0 +1,206 @@
+"""Who delivers what: cursors per endpoint, warehouse and lane, held under leases with an epoch.
+
+Rule: every takeover raises `epoch`, and every write of a holder names its epoch, so an owner that
+slept through its lease can no longer move a cursor. A worker shows that it lives by an advisory
+lock of its session: when the process dies the lock goes, and others need not wait out the lease.
+"""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+from sqlalchemy import text
+
+from wms.db import Tx, rows
+from wms.errors import Conflict
+
+LIFE_CLASS = 8423  # advisory locks (LIFE_CLASS, worker number): this worker's session lives
+
+
+class LeaseLost(Conflict):
+    say = "Another worker delivers to endpoint {endpoint} now."
+
+
+class EndpointRow(msgspec.Struct, kw_only=True):
+    """What a delivery needs to know about its endpoint; a change restarts the delivery."""
+
+    id: int
+    code: str
+    url: str
+    warehouses: list[str]
+    types: list[str]
+    owners: list[str]
+    predicate: dict[str, Any] | None
+    mode: str
+    lanes: int
+    max_batch: int
+    max_inflight: int
+    rate_per_s: int | None
+    timeout_ms: int
+    mask_profile: str
+    conflate: bool
+    on_dead: str
+    log_attempts: str
+    allow: list[str]
+
+
+class Held(msgspec.Struct, kw_only=True):
+    """One lane this worker holds."""
+
+    warehouse_id: int
+    endpoint_id: int
+    lane: int
+    pos: int
+    epoch: int
+
+
+ACTIVE = text(
+    """
+    SELECT id, code, url, warehouses, types, owners, predicate, mode, lanes, max_batch,
+           max_inflight, rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts,
+           allow
+      FROM endpoint WHERE state = 'active' ORDER BY id
+    """
+)
+
+# A warehouse that came after the endpoint is heard from its first event; creation and resumption
+# place the cursors of those that were there.
+ENSURE = text(
+    """
+    INSERT INTO delivery_cursor (warehouse_id, endpoint_id, lane, pos)
+    SELECT w.id, e.id, l.lane, 0
+      FROM endpoint e
+      JOIN warehouse w ON e.warehouses = '{}' OR w.code = ANY (e.warehouses)
+      CROSS JOIN LATERAL generate_series(0, e.lanes - 1) l (lane)
+     WHERE e.state = 'active'
+       AND NOT EXISTS (SELECT 1 FROM delivery_cursor c WHERE c.warehouse_id = w.id
+                          AND c.endpoint_id = e.id AND c.lane = l.lane)
+    ON CONFLICT DO NOTHING
+    """
+)
+
+# One row a lane, skipping those another claimer is at. Free is: never held, run out, or held by a
+# worker whose session is gone.
+CLAIM = text(
+    """
+    WITH free AS (
+      SELECT c.warehouse_id, c.endpoint_id, c.lane
+        FROM delivery_cursor c JOIN endpoint e ON e.id = c.endpoint_id AND e.state = 'active'
+        JOIN warehouse w ON w.id = c.warehouse_id
+       WHERE (e.warehouses = '{}' OR w.code = ANY (e.warehouses))
+         AND c.lease_owner <> :worker
+         AND (c.lease_until IS NULL OR c.lease_until < now()
+              OR NOT EXISTS (SELECT 1 FROM pg_locks l
+                              WHERE l.locktype = 'advisory' AND l.granted
+                                AND l.database = (SELECT oid FROM pg_database
+                                                   WHERE datname = current_database())
+                                AND l.classid::bigint = CAST(:life_class AS bigint)
+                                AND l.objid::bigint::text = c.lease_owner))
+       ORDER BY c.warehouse_id, c.endpoint_id, c.lane
+       LIMIT :most
+         FOR UPDATE OF c SKIP LOCKED)
+    UPDATE delivery_cursor c
+       SET lease_owner = :worker, lease_until = now() + make_interval(secs => :lease_s),
+           epoch = epoch + 1
+      FROM free f
+     WHERE c.warehouse_id = f.warehouse_id AND c.endpoint_id = f.endpoint_id AND c.lane = f.lane
+    RETURNING c.warehouse_id, c.endpoint_id, c.lane, c.pos, c.epoch
+    """
+)
+
+RENEW = text(
+    """
+    UPDATE delivery_cursor
+       SET lease_until = now() + make_interval(secs => :lease_s)
+     WHERE lease_owner = :worker
+    RETURNING warehouse_id, endpoint_id, lane, pos, epoch
+    """
+)
+
+RELEASE = text(
+    """
+    UPDATE delivery_cursor SET lease_owner = '', lease_until = NULL
+     WHERE lease_owner = :worker AND warehouse_id = :warehouse_id AND endpoint_id = :endpoint_id
+    """
+)
+
+# The fence: moves the lanes' cursors and renews, only where the epoch is still ours.
+FENCE = text(
+    """
+    UPDATE delivery_cursor c
+       SET pos = greatest(c.pos, v.pos),
+           lease_until = now() + make_interval(secs => :lease_s)
+      FROM unnest(CAST(:lanes AS int[]), CAST(:positions AS bigint[]), CAST(:epochs AS bigint[]))
+           AS v (lane, pos, epoch)
+     WHERE c.warehouse_id = :warehouse_id AND c.endpoint_id = :endpoint_id
+       AND c.lane = v.lane AND c.epoch = v.epoch
+    """
+)
+
+
+async def list_active(tx: Tx) -> list[EndpointRow]:
+    return await rows(tx, ACTIVE, EndpointRow)
+
+
+async def ensure_cursors(tx: Tx) -> int:
+    """A cursor for each lane of each active endpoint in each warehouse it hears."""
+    return (await tx.execute(ENSURE)).rowcount
+
+
+async def claim(tx: Tx, worker: str, lease_s: float, most: int = 64) -> list[Held]:
+    """Take free lanes. Locks: their cursors, skipping those others are at."""
+    values = {"worker": worker, "lease_s": lease_s, "most": most, "life_class": LIFE_CLASS}
+    return await rows(tx, CLAIM, Held, **values)
+
+
+async def renew(tx: Tx, worker: str, lease_s: float) -> list[Held]:
+    """Keep what this worker holds; what is missing in the answer is lost."""
+    return await rows(tx, RENEW, Held, worker=worker, lease_s=lease_s)
+
+
+async def release(tx: Tx, worker: str, warehouse_id: int, endpoint_id: int) -> None:
+    """Give the lanes of one endpoint back at once."""
+    values = {"worker": worker, "warehouse_id": warehouse_id, "endpoint_id": endpoint_id}
+    await tx.execute(RELEASE, values)
+
+
+async def fence(
+    tx: Tx, warehouse_id: int, endpoint_id: int, lanes: dict[int, tuple[int, int]], lease_s: float
+) -> None:
+    """Move cursors: `lanes` maps lane to (position, epoch). Raises LeaseLost."""
+    moved = await tx.execute(
+        FENCE,
+        {
+            "warehouse_id": warehouse_id,
+            "endpoint_id": endpoint_id,
+            "lanes": list(lanes),
+            "positions": [pos for pos, _ in lanes.values()],
+            "epochs": [epoch for _, epoch in lanes.values()],
+            "lease_s": lease_s,
+        },
+    )
+    if moved.rowcount != len(lanes):
+        raise LeaseLost(endpoint=endpoint_id)
+
+
+class LifeSign:
+    """A session that holds this worker's advisory lock; when it breaks, others may take over."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self._url = url
+        self.number = number
+        self._connection: Any = None
+
+    async def hold(self) -> bool:
+        """Make sure the lock is held; True when it was broken in between (or never held)."""
+        if self._connection is not None and not self._connection.is_closed():
+            return False
+        self._connection = await asyncpg.connect(self._url)
+        await self._connection.execute(
+            "SELECT pg_advisory_lock($1::int, $2::int)", LIFE_CLASS, self.number
+        )
+        return True
+
+    async def drop(self) -> None:
+        if self._connection is not None:
+            await self._connection.close(timeout=2)
