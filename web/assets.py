@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from web.minify import minify
 
@@ -121,7 +122,7 @@ def _answer(request: Request, body: bytes, gzipped: bytes, media: str, caching: 
 
 
 @get("/static/{name:str}", sync_to_thread=False, include_in_schema=False)
-def static_file(request: Request, name: str) -> Response:
+def static_file(request: Request, name: FromPath[str]) -> Response:
     found = _by_hashed_name().get(name)
     if found is None:
         raise NotFoundException(f"no asset {name}")

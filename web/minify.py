@@ -24,11 +24,12 @@ TOKEN = re.compile(
 )
 REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 HOLE_END = re.compile(r"\}(?:[^`\\$]|\\.|\$(?!\{))*(?:`|\$\{)", re.DOTALL)
-WORDS = frozenset(
-    "async await break case catch class const constructor continue default delete do else export "
-    "extends false finally for from function if import in instanceof let new null of return static "
-    "super switch this throw true try typeof undefined void while yield".split()  # noqa: SIM905
-)
+KEYWORDS = """
+    async await break case catch class const constructor continue default delete do else export
+    extends false finally for from function if import in instanceof let new null of return static
+    super switch this throw true try typeof undefined void while yield
+"""
+WORDS = frozenset(KEYWORDS.split())
 ALPHABET = "etnairsolcdufhpmgvybwkxjqzETNAIRSOLCDUFHPMGVYBWKXJQZ"
 IN_FILE = 20  # single letters that go to the file's own names; the others to locals
 BEFORE_BLOCK = {")", "=>", "else", "try", "catch", "finally", "do", "{", "}", ";", ""}

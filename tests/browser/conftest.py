@@ -1,0 +1,55 @@
+"""One Chromium and one server for the folder; a fresh device and an empty shop for each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.browser.rig import CHROMIUM, Air, handheld, launch, serving
+from tests.browser.shop import Shop, make_app
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    async with async_playwright() as playwright:
+        made = await launch(playwright)
+        yield made
+        await made.close()
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def served():
+    app = make_app()
+    async with serving(app) as port:
+        yield app, port
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(served) -> Shop:
+    app, _ = served
+    app.state.shop = Shop()
+    return app.state.shop
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def air(served, shop) -> AsyncIterator[Air]:
+    made = Air(served[1])
+    made.url = await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, air: Air) -> AsyncIterator[Page]:
+    """A page on a new handheld; fails the test on script errors and policy violations."""
+    context = await handheld(browser, air.url)
+    made = await context.new_page()
+    errors: list[str] = []
+    made.on("pageerror", lambda error: errors.append(str(error)))
+    yield made
+    violations = await made.evaluate("window.violations ?? []")
+    await context.close()
+    assert (errors, violations) == ([], [])

@@ -1,0 +1,140 @@
+"""Chromium as a handheld, and the air between it and the server.
+
+`Air` is a TCP proxy that can cut, delay, or swallow answers, for the page and its service worker
+alike (network conditions of the developer tools do not reach a service worker).
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from litestar import Litestar
+from playwright.async_api import Browser, BrowserContext, Page, Playwright
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome") or ""
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HANDHELD = {"width": 360, "height": 640}
+
+# Records what the person would hear and feel; a policy violation is kept as an error.
+RECORDER = """
+window.heard = []; window.felt = []; window.violations = [];
+document.addEventListener("feedback", (event) => window.heard.push(event.detail));
+document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.blockedURI));
+Object.defineProperty(navigator, "vibrate", { value: (pattern) => window.felt.push(pattern) });
+"""
+
+
+class Air:
+    """The radio: `mode` is on, off (nothing connects), or swallow (requests arrive, answers do
+    not)."""
+
+    url = ""
+
+    def __init__(self, port: int) -> None:
+        self.upstream = port
+        self.mode = "on"
+        self.delay = 0.0
+        self.open: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> str:
+        self.server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    def cut(self) -> None:
+        self.mode = "off"
+        self._hang_up()
+
+    def swallow(self) -> None:
+        self.mode = "swallow"
+
+    def heal(self) -> None:
+        if self.mode != "on":
+            self._hang_up()
+        self.mode = "on"
+
+    def _hang_up(self) -> None:
+        for writer in list(self.open):
+            writer.transport.abort()
+
+    async def stop(self) -> None:
+        self._hang_up()
+        self.server.close()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.mode == "off":
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
+        except OSError:
+            writer.transport.abort()
+            return
+        self.open |= {writer, far_writer}
+        await asyncio.gather(
+            self._pump(reader, far_writer, answers=False),
+            self._pump(far_reader, writer, answers=True),
+        )
+        self.open -= {writer, far_writer}
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(65536):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                if not (answers and self.mode == "swallow"):
+                    writer.write(chunk)
+                    await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def serving(app: Litestar) -> AsyncIterator[int]:
+    """The app on a free port, in this loop."""
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none",
+                            timeout_graceful_shutdown=1)  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def launch(playwright: Playwright) -> Browser:
+    return await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+async def handheld(browser: Browser, url: str, **options: object) -> BrowserContext:
+    """A device with its own storage. Options as of playwright's new_context."""
+    settings: dict[str, object] = {"viewport": HANDHELD, "base_url": url, "has_touch": True}
+    context = await browser.new_context(**(settings | options))  # type: ignore[arg-type]
+    await context.add_init_script(RECORDER)
+    context.set_default_timeout(8000)
+    return context
+
+
+async def trigger(page: Page, code: str, suffix: str = "Enter") -> None:
+    """The trigger pulled: key events as fast as a scanner sends them."""
+    for part, letter in enumerate(code.split("\x1d")):
+        if part:
+            await page.keyboard.press("Control+]")
+        await page.keyboard.type(letter)
+    if suffix:
+        await page.keyboard.press(suffix)
+
+
+async def heard(page: Page) -> list[str]:
+    return await page.evaluate("window.heard")
