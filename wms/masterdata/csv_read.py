@@ -91,6 +91,8 @@ def _read_file(folder: Folder, form: type[Form], path: Path) -> None:
     except UnicodeDecodeError:
         folder.note(form, 0, "", "is not UTF-8 text")
         return
+    if not text.strip():
+        return
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     fields = {field.name: field for field in msgspec.structs.fields(form)}
     try:
