@@ -51,13 +51,14 @@ STILL_WANTED = text(
 )
 
 
-async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> dict[int, int]:
-    """Promise bins to lines in the order given; how much each line got.
+async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> list[Promise]:
+    """Promise bins to lines in the order given.
 
     A line gets its soft promise, and more only from what no other order was promised. Orders with
     `whole` lines get everything or nothing. Lock the items and the orders first.
     Locks balances in key order. Five statements, however many lines.
     """
+    promises: list[Promise] = []
     got: dict[int, int] = {}
     wanted = [_demand(each, 0) for each in lines]
     for _ in range(ROUNDS):
@@ -71,9 +72,8 @@ async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> dict[in
             needs[demand.item_id] = needs.get(demand.item_id, 0) + demand.qty
         stocks = await allocations.lock_stock(tx, stamp, needs)
         choice = rules.choose(wanted, stocks, spare)
-        for promise in await allocations.allocate(tx, stamp, choice.takes, stocks):
-            line_id = promise.order_line_id
-            got[line_id] = got.get(line_id, 0) + promise.qty
+        promises += await allocations.allocate(tx, stamp, choice.takes, stocks)
+        got = sum_by_line(promises)
         seen: dict[int, int] = {}
         for stock in stocks:
             seen[stock.item_id] = seen.get(stock.item_id, 0) + stock.free
@@ -85,6 +85,14 @@ async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> dict[in
             for each in lines
             if each.order_id in again and got.get(each.order_line_id, 0) < each.qty
         ]
+    return promises
+
+
+def sum_by_line(promises: Sequence[Promise]) -> dict[int, int]:
+    """How much each order line was promised."""
+    got: dict[int, int] = {}
+    for promise in promises:
+        got[promise.order_line_id] = got.get(promise.order_line_id, 0) + promise.qty
     return got
 
 

@@ -24,7 +24,7 @@ from wms.ids import uuid7
 from wms.inventory import allocations
 from wms.outbound import wave_sql as sql
 from wms.outbound import wave_tours
-from wms.outbound.allocation import Line, allocate_lines
+from wms.outbound.allocation import Line, allocate_lines, sum_by_line
 from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
 from wms.outbound.orders import lock_items
 from wms.outbound.wave_plan import Problem, WavePlan, plan_simply, plan_wave
@@ -109,7 +109,7 @@ async def start_wave(
         tx, sql.DEMANDS, Line, warehouse_id=stamp.warehouse_id, ids=taken
     )
     lines = [each for each in lines if each.item_id in items]
-    got = await allocate_lines(tx, stamp, lines)
+    got = sum_by_line(await allocate_lines(tx, stamp, lines))
     going = sorted({each.order_id for each in lines if got.get(each.order_line_id)})
     empty = [order_id for order_id in taken if order_id not in set(going)]
     left += [_left(heads[order_id], "out_of_stock") for order_id in empty]
