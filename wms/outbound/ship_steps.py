@@ -37,6 +37,10 @@ class NotOnThisTruck(Refused):
     say = "{carton} is not on this truck by the book."
 
 
+class NotASeal(Refused):
+    say = "That is the label of a {label}, not a seal."
+
+
 class NothingLoaded(Refused):
     say = "Nothing is loaded yet. Scan the cartons first, or give the work back."
 
@@ -82,7 +86,7 @@ def names(cartons: Sequence[Standing]) -> str:
 
 
 def dock_question(load: Load) -> Question:
-    return Question(fact="dock", ask="Scan the door", show=load.dock,
+    return Question(fact="bin", ask="Scan the door", show=load.dock,
                     accepts=bin_codes(load.dock_id, load.dock, load.check_digits))  # fmt: skip
 
 
@@ -128,7 +132,7 @@ def load_step(door: Door) -> Step:
         questions=(dock_question(door.load), carton_question(door.waiting, "Scan each carton")),
         paths=tuple(paths if door.mine else paths[1:2]),
         repeat=True,
-        keep=("dock",),
+        keep=("bin",),
     )
 
 

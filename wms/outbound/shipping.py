@@ -8,6 +8,7 @@ Screens: load, depart.
 import msgspec
 from sqlalchemy import text
 
+from wms.barcodes import OWN_KINDS, read
 from wms.db import Tx, row, rows
 from wms.errors import NotFound
 from wms.events import catalog
@@ -22,6 +23,7 @@ from wms.outbound.putback import create_putback
 from wms.outbound.ship_steps import (
     AlreadyGone,
     Door,
+    NotASeal,
     NotClosed,
     NotOnThisTruck,
     OrderStopped,
@@ -174,8 +176,13 @@ async def depart(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     if not door.mine:
         raise WorkTaken(why="another person answers for this truck")
     step = load_step(door) if act.path == "depart" else depart_step(door)
-    facts = finished(step, act)
-    return await depart_load(tx, stamp, door, facts["seal"])
+    seal = finished(step, act)["seal"]
+    reading = read(seal)
+    if reading.kind == "sscc":  # a late carton, scanned where the seal was asked for
+        return await _load_one(tx, stamp, found, reading.code)
+    if reading.kind in OWN_KINDS:
+        raise NotASeal(label=OWN_KINDS[reading.kind])
+    return await depart_load(tx, stamp, door, seal)
 
 
 async def _load_one(tx: Tx, stamp: Stamp, found: Load, sscc: str) -> Answer:
