@@ -1,4 +1,4 @@
-"""Counts that other rooms ask for: the count's row and the tour that directs somebody to it.
+"""What rooms ask of each other through work: counts of bins, and picks to be planned anew.
 
 Picking asks for one after a short, a supervisor asks for one at a desk, counting asks for the
 recount. Rooms of the same height never import each other, so the asking stands here, below them
@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy import text
 
-from wms.db import Tx, row
+from wms.db import Tx, row, rows
 from wms.errors import Refused
 from wms.events.outbox import emit
 from wms.stamp import Stamp
@@ -107,3 +107,36 @@ async def direct_count(
         cause=cause,
         claim=claim,
     )
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """An open pick whose promise shrank."""
+
+    id: int
+    tour_id: int
+    order_id: int
+    allocation_id: int
+
+
+# task_order_open_ix by way of the promise's line.
+MARK_PICKS = text(
+    """
+    UPDATE task t SET reason = :reason, version = t.version + 1
+      FROM allocation a
+      JOIN order_line l ON l.warehouse_id = a.warehouse_id AND l.id = a.order_line_id
+     WHERE a.warehouse_id = :warehouse_id AND a.id = ANY (CAST(:ids AS bigint[]))
+       AND t.warehouse_id = :warehouse_id AND t.order_id = l.order_id AND t.allocation_id = a.id
+       AND t.state = 'open' AND t.kind = 'pick'
+    RETURNING t.id, t.tour_id, t.order_id, t.allocation_id
+    """
+)
+
+
+async def mark_picks(tx: Tx, stamp: Stamp, allocation_ids: list[int], reason: str) -> list[Marked]:
+    """Mark open picks that ask for more than is promised to them; outbound plans them anew.
+
+    It stands here because counting takes the promise away and outbound replaces it. The version is
+    raised, so a page that shows the old quantity is stale. Lock the picks before the stock.
+    """
+    values = {"warehouse_id": stamp.warehouse_id, "ids": allocation_ids, "reason": reason}
+    return await rows(tx, MARK_PICKS, Marked, **values) if allocation_ids else []
