@@ -21,23 +21,29 @@ NEAR_SHARE = 0.04
 
 
 class Beam(NamedTuple):
-    """States of one level. Shape: the first axis is the state; number = spaces and rows used."""
+    """States of one level. Shape: the first axis is the state; number = spaces and rows in use;
+
+    used = weight, volume and pieces placed.
+    """
 
     spaces: np.ndarray
     left: np.ndarray
     rows: np.ndarray
     number: np.ndarray
     value: np.ndarray
-    weight: np.ndarray
+    used: np.ndarray
 
 
 class Scene(NamedTuple):
-    """What does not change during a search: box, reach of edge sums, least edges, weight limit."""
+    """What does not change during a search.
+
+    Box, reach of edge sums, least edges, most weight, volume and pieces, bases carried or not.
+    """
 
     box: np.ndarray
     reach: np.ndarray
     least: np.ndarray
-    weight_max: int
+    limits: np.ndarray
     grounded: int
 
 
@@ -136,8 +142,18 @@ def is_carried(corner, size, rows, count, block_size):
 
 
 @kernel
+def is_within(blocks, b, used, limits):
+    """Say whether weight, volume and number of pieces allow one more block."""
+    return (
+        used[0] + blocks.weight[b] <= limits[0]
+        and used[1] + blocks.volume[b] <= limits[1]
+        and used[2] + blocks.pieces[b] <= limits[2]
+    )
+
+
+@kernel
 def rank_blocks(
-    space, left, weight_left, alive, n_alive, blocks, scene, rows, count, top, top_score, width
+    space, left, used, alive, n_alive, blocks, scene, rows, count, top, top_score, width
 ):
     """Write the best blocks for a space to `top`, best first; return how many fit."""
     found = 0
@@ -154,14 +170,14 @@ def rank_blocks(
         size = blocks.size[b]
         if size[0] > room[0] or size[1] > room[1] or size[2] > room[2]:
             continue
-        if blocks.weight[b] > weight_left:
+        if not is_within(blocks, b, used, scene.limits):
             continue
         if blocks.closed[b] == 1 and space[5] < scene.box[2]:
             continue
-        used = 1.0
+        reached = 1.0
         for k in range(3):
-            used *= size[k] + scene.reach[k, room[k] - size[k]]
-        share = used / room_volume
+            reached *= size[k] + scene.reach[k, room[k] - size[k]]
+        share = reached / room_volume
         score = value * share * share * share * share * blocks.worth[b]
         if found == width and score <= top_score[found - 1]:
             continue
@@ -226,7 +242,9 @@ def put_block(beam, s, space, b, blocks, scene, cuts):
     for kind in range(beam.left.shape[1]):
         beam.left[s, kind] -= blocks.need[b, kind]
     beam.value[s] += blocks.value[b]
-    beam.weight[s] += blocks.weight[b]
+    beam.used[s, 0] += blocks.weight[b]
+    beam.used[s, 1] += blocks.volume[b]
+    beam.used[s, 2] += blocks.pieces[b]
 
 
 @kernel
@@ -238,7 +256,32 @@ def copy_state(source, s, target, t):
     target.left[t] = source.left[s]
     target.number[t] = source.number[s]
     target.value[t] = source.value[s]
-    target.weight[t] = source.weight[s]
+    target.used[t] = source.used[s]
+
+
+@kernel
+def keep_load(trial, best):
+    """Enter a finished load into the list of the best, sorted by value, each value once."""
+    last = best.value.shape[0] - 1
+    value = trial.value[0]
+    if value <= best.value[last]:
+        return
+    at = last
+    while at > 0 and best.value[at - 1] <= value:
+        if best.value[at - 1] == value:
+            return
+        at -= 1
+    for i in range(last, at, -1):
+        rows = best.number[i - 1, 1]
+        best.rows[i, :rows] = best.rows[i - 1, :rows]
+        best.left[i] = best.left[i - 1]
+        best.number[i] = best.number[i - 1]
+        best.value[i] = best.value[i - 1]
+    rows = trial.number[0, 1]
+    best.rows[at, :rows] = trial.rows[0, :rows]
+    best.left[at] = trial.left[0]
+    best.number[at] = trial.number[0]
+    best.value[at] = value
 
 
 @kernel
@@ -253,7 +296,7 @@ def finish(beam, s, blocks, scene, alive, n_alive, spare, cuts):
         found = rank_blocks(
             space,
             beam.left[s],
-            scene.weight_max - beam.weight[s],
+            beam.used[s],
             spare,
             n_alive,
             blocks,
@@ -275,8 +318,8 @@ def finish(beam, s, blocks, scene, alive, n_alive, spare, cuts):
 def expand(beam, n_states, after, trial, best, blocks, scene, width):
     """Advance all states by one block; return the number of states after.
 
-    Children are judged by their greedy completion; state 0 of `best` holds the best completion of
-    the whole search.
+    Children are judged by their greedy completion; `best` collects the best completions of the
+    whole search with different values, best first.
     """
     n_blocks = blocks.value.shape[0]
     every = np.arange(n_blocks)
@@ -296,7 +339,7 @@ def expand(beam, n_states, after, trial, best, blocks, scene, width):
             found = rank_blocks(
                 beam.spaces[s, at],
                 beam.left[s],
-                scene.weight_max - beam.weight[s],
+                beam.used[s],
                 alive,
                 n_alive,
                 blocks,
@@ -315,8 +358,7 @@ def expand(beam, n_states, after, trial, best, blocks, scene, width):
             put_block(trial, 0, beam.spaces[s, at].copy(), top[i], blocks, scene, cuts)
             now = trial.value[0]
             finish(trial, 0, blocks, scene, alive, n_alive, spare, cuts)
-            if trial.value[0] > best.value[0]:
-                copy_state(trial, 0, best, 0)
+            keep_load(trial, best)
             row = children[n_children]
             row[0], row[1], row[2], row[3] = trial.value[0], s, top[i], now
             n_children += 1

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from wms.planning.block_beam import Beam, Scene, expand
-from wms.planning.blocks import list_pieces, make_blocks
+from wms.planning.blocks import list_pieces, make_blocks, sort_blocks
 from wms.planning.jit import kernel
 from wms.planning.packing import Goods
 from wms.planning.spaces import SPACES_MAX
+
+ENDLESS = 1 << 60
 
 
 class BlockSearch:
@@ -29,24 +31,36 @@ class BlockSearch:
         box: np.ndarray,
         *,
         value: np.ndarray | None = None,
-        weight_max: int = 1 << 60,
+        weight_max: int = ENDLESS,
+        volume_max: int = ENDLESS,
+        pieces_max: int = ENDLESS,
         fill_min: float = 0.98,
         supported: bool = False,
         limit: int = 10_000,
+        keep: int = 1,
     ):
         self.goods, self.counts, self.box = goods, counts, box
         self.blocks = make_blocks(
             goods, counts, box, value=value, fill_min=fill_min, stacked=supported, limit=limit
         )
-        self.scene = make_scene(goods, counts, box, weight_max, supported)
+        limits = np.array([weight_max, volume_max, pieces_max])
+        self.scene = make_scene(goods, counts, box, limits, supported)
         smallest = int(goods.volume[counts > 0].min())
         self.rows_max = min(int(counts.sum()), int(box.prod()) // smallest)
-        self.best = make_beam(1, len(goods), self.rows_max)
+        self.best = make_beam(keep, len(goods), self.rows_max)
         self.trial = make_beam(1, len(goods), self.rows_max)
 
     @property
     def best_value(self) -> int:
         return int(self.best.value[0])
+
+    def restart(self, counts: np.ndarray, value: np.ndarray) -> None:
+        """Forget the loads found and go on with other numbers and values of pieces."""
+        self.counts = counts
+        worth = self.blocks.need @ value
+        self.blocks = sort_blocks(self.blocks._replace(value=worth))
+        self.best.value[:] = 0
+        self.best.number[:] = 0
 
     def run(self, width: int) -> Iterator[int]:
         """Run a beam of a width from the empty box; give the best value after each level."""
@@ -55,6 +69,8 @@ class BlockSearch:
         beam.spaces[0, 0, 3:] = self.box
         beam.left[0] = self.counts
         beam.number[0] = (1, 0)
+        beam.value[0] = 0
+        beam.used[0] = 0
         states = 1
         while states:
             states = expand(
@@ -63,9 +79,9 @@ class BlockSearch:
             beam, after = after, beam
             yield self.best_value
 
-    def list_placed(self) -> list[list[int]]:
-        """Return the pieces of the best load."""
-        rows = self.best.rows[0, : self.best.number[0, 1]].tolist()
+    def list_placed(self, rank: int = 0) -> list[list[int]]:
+        """Return the pieces of one of the best loads."""
+        rows = self.best.rows[rank, : self.best.number[rank, 1]].tolist()
         return [
             piece
             for block, x, y, z in rows
@@ -81,7 +97,7 @@ def make_beam(width: int, kinds: int, rows: int) -> Beam:
         rows=np.zeros((width, rows + 1, 4), np.int64),
         number=np.zeros((width, 2), np.int64),
         value=np.zeros(width, np.int64),
-        weight=np.zeros(width, np.int64),
+        used=np.zeros((width, 3), np.int64),
     )
 
 
@@ -113,7 +129,7 @@ def edge_sums(turns, turn_count, counts, box, reach):
 
 
 def make_scene(
-    goods, counts: np.ndarray, box: np.ndarray, weight_max: int, grounded: bool
+    goods: Goods, counts: np.ndarray, box: np.ndarray, limits: np.ndarray, grounded: bool
 ) -> Scene:
     """Prepare the constants of one search."""
     reach = np.zeros((3, int(box.max()) + 1), np.int64)
@@ -127,4 +143,4 @@ def make_scene(
             for axis in range(3)
         ]
     )
-    return Scene(box, reach, least, weight_max, int(grounded))
+    return Scene(box, reach, least, limits, int(grounded))

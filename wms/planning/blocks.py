@@ -22,7 +22,7 @@ TABLE = 1 << 17
 
 
 class Blocks(NamedTuple):
-    """All blocks of one problem, largest volume first.
+    """All blocks of one problem, most valuable first.
 
     Shape: size[block, 3]; need[block, kind]; parts[block] = axis, first, second for a join of two
     blocks, or -1, kind, turn for a grid of `grid[block]` pieces. worth is pieces ** -0.2.
@@ -33,6 +33,7 @@ class Blocks(NamedTuple):
     volume: np.ndarray
     value: np.ndarray
     weight: np.ndarray
+    pieces: np.ndarray
     worth: np.ndarray
     closed: np.ndarray
     need: np.ndarray
@@ -242,25 +243,31 @@ def make_blocks(
         TESTS_MAX,
     )
     need = need[:n]
-    worth = need @ (goods.volume if value is None else value)
-    order = np.argsort(-worth, kind="stable")
-    place = np.empty(n, np.int64)
-    place[order] = np.arange(n)
-    parts = parts[:n][order]
+    return sort_blocks(
+        Blocks(
+            size=size[:n],
+            volume=full[:n],
+            value=need @ (goods.volume if value is None else value),
+            weight=need @ goods.weight,
+            pieces=need.sum(axis=1),
+            worth=need.sum(axis=1) ** -0.2,
+            closed=closed[:n],
+            need=need,
+            parts=parts[:n],
+            grid=grid[:n],
+        )
+    )
+
+
+def sort_blocks(blocks: Blocks) -> Blocks:
+    """Return the blocks most valuable first."""
+    order = np.argsort(-blocks.value, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    parts = blocks.parts[order]
     joins = parts[:, 0] >= 0
     parts[joins, 1:] = place[parts[joins, 1:]]
-    need = need[order]
-    return Blocks(
-        size=size[:n][order],
-        volume=full[:n][order],
-        value=worth[order],
-        weight=need @ goods.weight,
-        worth=need.sum(axis=1) ** -0.2,
-        closed=closed[:n][order],
-        need=need,
-        parts=parts,
-        grid=grid[:n][order],
-    )
+    return Blocks(*(field[order] for field in blocks))._replace(parts=parts)
 
 
 def list_pieces(

@@ -1,18 +1,32 @@
-"""Choose a set of boxes for a load: cheapest single box, else several, then improve by repacking.
+"""Choose a set of boxes for a load: cheapest set that may hold it first, then improve by repacking.
 
 Problem: boxes of several types and prices; every piece of the load in exactly one box; total price
 as low as possible. The pieces are kinds of `Goods`; all rules of placing are those of `spaces`.
-Guarantees: same seed and rounds, same choice; more rounds never a dearer one; the price is never
-above one box for each piece. `bound` is a valid lower bound of the price.
+Guarantees: same seed and rounds, same choice; more rounds never a dearer one. `bound` is a valid
+lower bound of the price of a complete plan.
+Source: sets of boxes in order of price against dual feasible functions (`carton_bounds`), ruin and
+recreate (`repack`), block beam for single boxes with many equal pieces (`block_search`).
 """
 
 import numpy as np
 from msgspec import Struct
 
-from wms.planning.packing import Filling, Goods, pack_box
+from wms.planning.block_search import BlockSearch
+from wms.planning.carton_bounds import Goals
+from wms.planning.carton_first import fill_greedily, price_all, try_goal
+from wms.planning.compiled import is_warm, ready, seed_state
+from wms.planning.packing import STYLES, Filling, Goods, pack_box
+from wms.planning.repack import Boxes, Stuff, Types, improve
 from wms.planning.stop import StopRule
 
-POLICIES = ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+ENDLESS = 1 << 40
+# Sets of more boxes than this are too many to try one by one.
+GOAL_BOXES_MAX = 3
+GOALS_KEPT = 24
+BLOCKS_MAX = 2000
+BLOCK_WIDTHS = (4, 16, 64)
+# Wide beams only where there are few ways to place anything, so that a bench does not wait.
+BLOCK_EFFORT_MAX = 20_000
 
 
 class Box(Struct, frozen=True, eq=False):
@@ -28,10 +42,6 @@ class Box(Struct, frozen=True, eq=False):
     gross_price: int = 0
     stock: int | None = None
 
-    def price_of(self, weight_g: int) -> int:
-        """Return the price of this box with contents of a weight."""
-        return max(self.price, self.gross_price * (weight_g + self.tare_g))
-
 
 class Choice(Struct, frozen=True, eq=False):
     """The boxes chosen (index of the type, what is in it), pieces left over, and the proof."""
@@ -44,112 +54,197 @@ class Choice(Struct, frozen=True, eq=False):
 
 
 class Search:
-    """One run: the problem, its stock of boxes, and how hard to try."""
+    """One run over one load. `boxes` is the best plan, `left` what found no box in it."""
 
-    def __init__(self, goods: Goods, types: tuple[Box, ...], support_min: float, seed: int):
-        self.goods = goods
-        self.types = types
-        self.support_min = support_min
-        self.seed = seed
-        self.order = sorted(range(len(types)), key=lambda i: types[i].price)
-        self.fits = np.array(
-            [[box_fits(box, goods, k) for k in range(len(goods))] for box in types]
+    def __init__(
+        self,
+        goods: Goods,
+        counts: np.ndarray,
+        types: tuple[Box, ...],
+        support_min: float,
+        seed: int,
+    ):
+        self.goods, self.counts, self.support_min = goods, counts, support_min
+        fits = np.array(
+            [[box_fits(t, goods, k) for k in range(len(goods))] for t in types], np.int64
+        )
+        self.stuff = Stuff(
+            goods.turns,
+            goods.turn_count,
+            goods.weight,
+            goods.volume,
+            goods.closed_top,
+            goods.load_max,
+            fits,
+        )
+        self.types = Types(
+            inner=np.array([t.inner for t in types]),
+            limits=np.array([t.limits for t in types]),
+            price=np.array([t.price for t in types]),
+            tare=np.array([t.tare_g for t in types]),
+            gross_price=np.array([t.gross_price for t in types]),
+        )
+        self.free = np.array([ENDLESS if t.stock is None else t.stock for t in types])
+        self.state = np.array([seed_state(seed)])
+        self.pieces = int(counts.sum())
+        self.boxes = self.make_boxes()
+        self.left = counts
+        self.price = 0
+        self.tried_blocks: dict[tuple[int, ...], int] = {}
+
+    def make_boxes(self) -> Boxes:
+        """Return room for a plan."""
+        return Boxes(
+            rows=np.zeros((self.pieces, 7), np.int64),
+            start=np.zeros(self.pieces + 2, np.int64),
+            kind=np.zeros(self.pieces + 1, np.int64),
+            count=np.zeros(1, np.int64),
+            stock=self.free.copy(),
         )
 
-    def price(self, boxes: list[tuple[int, Filling]]) -> int:
-        return sum(
-            self.types[index].price_of(int(filling.counts @ self.goods.weight))
-            for index, filling in boxes
+    def is_better(self, left: int, price: int) -> bool:
+        """Say whether a plan beats the best: fewer pieces left over, or as few for less."""
+        return (left, price) < (int(self.left.sum()), self.price)
+
+    def keep(self, boxes: Boxes, left: np.ndarray) -> None:
+        """Make a plan the best one if it is."""
+        price = int(ready(price_all)(boxes, self.stuff, self.types))
+        if self.is_better(int(left.sum()), price):
+            self.boxes, self.left, self.price = boxes, left, price
+
+    def try_one(self, t: int, rounds: int) -> bool:
+        """Try to pack the whole load into one box of a type."""
+        filling = pack_box(
+            self.goods,
+            self.counts,
+            self.types.inner[t],
+            self.types.limits[t],
+            self.support_min,
+            rounds=rounds,
+            seed=int(self.state[0]),
+        )
+        return self.keep_rows(filling.placed, [len(filling.placed)], [t])
+
+    def keep_rows(self, rows: np.ndarray, ends: list[int], kinds: list[int]) -> bool:
+        """Keep filled boxes as a plan if they hold the whole load."""
+        if len(rows) < self.pieces:
+            return False
+        boxes = self.make_boxes()
+        boxes.rows[:] = rows
+        boxes.start[1 : len(ends) + 1] = ends
+        boxes.kind[: len(kinds)] = kinds
+        boxes.count[0] = len(kinds)
+        np.subtract.at(boxes.stock, kinds, 1)
+        self.keep(boxes, np.zeros_like(self.counts))
+        return True
+
+    def try_set(self, goal: tuple[int, ...], tries: int) -> bool:
+        """Try to pack the whole load into the boxes of a goal."""
+        types = np.array(goal)
+        rows = np.empty((self.pieces + 1, 7), np.int64)
+        ends = np.empty(len(goal), np.int64)
+        if not ready(try_goal)(
+            types,
+            self.counts,
+            self.stuff,
+            self.types,
+            self.support_min,
+            STYLES,
+            tries,
+            rows,
+            ends,
+            self.state,
+        ):
+            return False
+        used = np.flatnonzero(np.diff(ends, prepend=0))
+        return self.keep_rows(
+            rows[: self.pieces], ends[used].tolist(), [int(t) for t in types[used]]
         )
 
-    def can_hold(self, index: int, counts: np.ndarray) -> bool:
-        """Say whether a box passes the simple tests for a whole load."""
-        limits = self.types[index].limits
-        return bool(
-            self.fits[index][counts > 0].all()
-            and counts @ self.goods.weight <= limits[0]
-            and counts @ self.goods.volume <= limits[1]
-            and counts.sum() <= limits[2]
+    def try_blocks(self, goal: tuple[int, ...]) -> bool:
+        """Try to pack the whole load by blocks, box after box, each time with a wider beam."""
+        turn = self.tried_blocks.get(goal, 0)
+        equal = self.pieces >= 2 * int((self.counts > 0).sum())
+        if turn >= len(BLOCK_WIDTHS) or not equal or len(self.goods.load_max) or not is_warm():
+            return False
+        self.tried_blocks[goal] = turn + 1
+        left = self.counts.copy()
+        rows: list[list[int]] = []
+        ends: list[int] = []
+        for t in sorted(goal, key=lambda t: -self.types.limits[t, 1]):
+            rows += self.load_blocks(t, left, BLOCK_WIDTHS[turn], air=turn == 1)
+            ends.append(len(rows))
+            left = self.counts - np.bincount([row[0] for row in rows], minlength=len(left))
+        kinds = sorted(goal, key=lambda t: -self.types.limits[t, 1])
+        return not left.any() and self.keep_rows(np.array(rows), ends, kinds)
+
+    def load_blocks(self, t: int, left: np.ndarray, width: int, air: bool) -> list[list[int]]:
+        """Return the fullest load of one box by blocks."""
+        counts = np.where(self.stuff.fits[t] == 1, left, 0)
+        if not counts.any():
+            return []
+        search = BlockSearch(
+            self.goods,
+            counts,
+            self.types.inner[t],
+            weight_max=int(self.types.limits[t, 0]),
+            volume_max=int(self.types.limits[t, 1]),
+            pieces_max=int(self.types.limits[t, 2]),
+            fill_min=0.97 if air and not self.support_min else 1.0,
+            supported=self.support_min > 0,
+            limit=BLOCKS_MAX,
         )
-
-    def pack(self, index: int, counts: np.ndarray, rounds: int) -> Filling:
-        box = self.types[index]
-        kept = np.where(self.fits[index], counts, 0)
-        return pack_box(
-            self.goods, kept, box.inner, box.limits, self.support_min, rounds=rounds, seed=self.seed
-        )
-
-    def find_one(
-        self, counts: np.ndarray, stock: list[float], below: float, rounds: int
-    ) -> tuple[int, Filling] | None:
-        """Return the cheapest box, below a price, that takes a whole load."""
-        weight = int(counts @ self.goods.weight)
-        for index in self.order:
-            if self.types[index].price_of(weight) >= below:
-                continue
-            if stock[index] >= 1 and self.can_hold(index, counts):
-                filling = self.pack(index, counts, rounds)
-                if (filling.counts == counts).all():
-                    return index, filling
-        return None
-
-    def fill_many(
-        self, counts: np.ndarray, stock: list[float], policy: tuple[float, float], rounds: int
-    ) -> tuple[list[tuple[int, Filling]], np.ndarray]:
-        """Fill box after box, each time the one that gives most for its price."""
-        boxes: list[tuple[int, Filling]] = []
-        left = counts.copy()
-        stock = list(stock)
-        whole = np.array([max(1, counts @ self.goods.volume), max(1, counts @ self.goods.weight)])
-        while left.any():
-            best: tuple[float, int, Filling] | None = None
-            for index in self.order:
-                if stock[index] < 1 or not (left[self.fits[index]] > 0).any():
-                    continue
-                filling = self.pack(index, left, rounds)
-                if not filling.counts.any():
-                    continue
-                weight = int(filling.counts @ self.goods.weight)
-                gain = (
-                    policy[0] * (filling.counts @ self.goods.volume) / whole[0]
-                    + policy[1] * weight / whole[1]
-                )
-                worth = float(gain / self.types[index].price_of(weight))
-                if best is None or worth > best[0]:
-                    best = worth, index, filling
-            if best is None:
+        whole = int(counts @ self.goods.volume)
+        width = max(1, min(width, BLOCK_EFFORT_MAX // len(search.blocks.value)))
+        for value in search.run(width):
+            if value == whole:
                 break
-            boxes.append(best[1:])
-            stock[best[1]] -= 1
-            left = left - best[2].counts
-        return self.shrink(boxes, stock, rounds), left
+        return search.list_placed()
 
-    def shrink(
-        self, boxes: list[tuple[int, Filling]], stock: list[float], rounds: int
-    ) -> list[tuple[int, Filling]]:
-        """Move the contents of each box into a cheaper type where that is possible."""
-        shrunk = []
-        for index, filling in boxes:
-            price = self.types[index].price_of(int(filling.counts @ self.goods.weight))
-            cheaper = self.find_one(filling.counts, stock, price, rounds)
-            if cheaper is not None:
-                stock[index] += 1
-                stock[cheaper[0]] -= 1
-            shrunk.append(cheaper or (index, filling))
-        return shrunk
+    def try_goal(self, goal: tuple[int, ...], effort: int) -> bool:
+        """Try a set of boxes with so much effort (1 is a first look)."""
+        if len(goal) > 1:
+            found = self.try_set(goal, 12 * effort)
+        else:
+            found = self.try_one(goal[0], 16 * effort)
+        return found or (effort > 1 and self.try_blocks(goal))
 
-    def construct(
-        self, counts: np.ndarray, stock: list[float], below: float, rounds: int
-    ) -> tuple[list[tuple[int, Filling]], np.ndarray]:
-        """Return the best of the simple plans for a load."""
-        plans = []
-        one = self.find_one(counts, stock, below, rounds)
-        if one is not None:
-            plans.append(([one], np.zeros_like(counts)))
-            if self.price([one]) <= 2 * self.types[self.order[0]].price:
-                return plans[0]
-        plans += [self.fill_many(counts, stock, policy, 0) for policy in POLICIES]
-        return min(plans, key=lambda plan: (int(plan[1].sum()), self.price(plan[0])))
+    def fill_greedily(self) -> None:
+        """Make first plans box after box, by volume, by weight, and by both."""
+        tries = 1 if self.pieces > 60 else 3
+        for lean in (0.0, 0.5, 0.9):
+            boxes = self.make_boxes()
+            left = ready(fill_greedily)(
+                self.counts,
+                self.free,
+                self.stuff,
+                self.types,
+                self.support_min,
+                STYLES,
+                tries,
+                lean,
+                boxes,
+                self.state,
+            )
+            self.keep(boxes, left)
+
+    def improve(self) -> None:
+        """Empty and refill some boxes of the plan."""
+        steps = max(2, min(60, 1200 // self.pieces))
+        self.price += int(
+            ready(improve)(
+                self.boxes, self.stuff, self.types, self.support_min, STYLES, 2, steps, self.state
+            )
+        )
+
+    def list_boxes(self) -> tuple[tuple[int, Filling], ...]:
+        """Return the plan as type and filling of each box."""
+        result = []
+        for b in range(int(self.boxes.count[0])):
+            rows = self.boxes.rows[self.boxes.start[b] : self.boxes.start[b + 1]]
+            counts = np.bincount(rows[:, 0], minlength=len(self.goods))
+            result.append((int(self.boxes.kind[b]), Filling(rows.copy(), counts)))
+        return tuple(result)
 
 
 def box_fits(box: Box, goods: Goods, kind: int) -> bool:
@@ -163,33 +258,6 @@ def box_fits(box: Box, goods: Goods, kind: int) -> bool:
     )
 
 
-def bound_price(search: Search, counts: np.ndarray) -> int:
-    """Return a price that no packing of the load undercuts.
-
-    The dearest of: the cheapest box of the piece that needs most; volume, weight and pieces each at
-    the best price a box offers for it.
-    """
-    goods, types = search.goods, search.types
-    if not counts.any():
-        return 0
-    bound = 0
-    for kind in np.flatnonzero(counts):
-        bound = max(bound, min(box.price for i, box in enumerate(types) if search.fits[i][kind]))
-    needs = (int(counts @ goods.weight), int(counts @ goods.volume), int(counts.sum()))
-    for resource, need in enumerate(needs):
-        bound = max(
-            bound,
-            *(
-                min(-(-need * box.price // max(1, int(box.limits[resource]))) for box in types),
-                min(-(-need // max(1, int(box.limits[resource]))) for box in types)
-                * min(box.price for box in types),
-            ),
-        )
-    holding = [types[i].price for i in search.order if search.can_hold(i, counts)]
-    cheapest_two = 2 * min(box.price for box in types)
-    return max(bound, min([*holding, cheapest_two]))
-
-
 def choose_boxes(
     goods: Goods,
     counts: np.ndarray,
@@ -199,37 +267,49 @@ def choose_boxes(
     seed: int,
 ) -> Choice:
     """Return the cheapest set of boxes found for a load until the rule says stop."""
-    search = Search(goods, types, support_min, seed)
-    stock = [float("inf") if box.stock is None else box.stock for box in types]
+    search = Search(goods, counts, types, support_min, seed)
     watch = stop()
-    bound = bound_price(search, counts)
-    boxes, left = search.construct(counts, stock, float("inf"), rounds=20)
-    price = search.price(boxes)
-    for index, _ in boxes:
-        stock[index] -= 1
-    rounds = 0
+    bound, goals = look_at_goals(search)
     reason = None
-    draw = np.random.default_rng(seed)
+    effort = 1
     while reason is None:
-        if price <= bound and not left.any():
+        complete = not search.left.any()
+        goals = [goal for goal in goals if goal[0] < search.price or not complete]
+        if complete and search.price <= bound:
             reason = "optimal"
             break
-        reason = watch(float(price))
+        reason = watch(float(search.price))
         if reason is not None:
             break
-        rounds += 1
-        search.seed = seed + rounds
-        picked = draw.choice(len(boxes), min(len(boxes), 1 + rounds % 3), replace=False)
-        free = list(stock)
-        for at in picked:
-            free[boxes[at][0]] += 1
-        part = left + sum(boxes[at][1].counts for at in picked)
-        old = search.price([boxes[at] for at in picked])
-        new, still = search.construct(part, free, float("inf"), rounds=50)
-        if (int(still.sum()), search.price(new)) < (int(left.sum()), old):
-            for index, _ in new:
-                free[index] -= 1
-            boxes = [box for at, box in enumerate(boxes) if at not in picked] + new
-            left, stock = still, free
-            price = search.price(boxes)
-    return Choice(tuple(boxes), left, price, bound, reason)
+        effort = min(effort + 1, 8)
+        for _, goal in goals:
+            if search.try_goal(goal, effort):
+                break
+        if search.boxes.count[0] > 1:
+            search.improve()
+    return Choice(search.list_boxes(), search.left, search.price, bound, reason)
+
+
+def look_at_goals(search: Search) -> tuple[int, list[tuple[int, tuple[int, ...]]]]:
+    """Make the first plan; return the bound and the sets that stay open, cheapest first."""
+    goals = Goals(
+        search.goods,
+        search.counts,
+        search.types.inner,
+        search.types.limits,
+        search.types.price,
+        search.stuff.fits,
+        search.free.tolist(),
+    )
+    bound = None
+    kept: list[tuple[int, tuple[int, ...]]] = []
+    for price, goal in goals.list_open():
+        bound = price if bound is None else bound
+        if goal is None or len(goal) > GOAL_BOXES_MAX or len(kept) >= GOALS_KEPT:
+            break
+        if search.try_goal(goal, 1):
+            break
+        kept.append((price, goal))
+    if bound is None or search.left.any() or len(kept) > 0:
+        search.fill_greedily()
+    return bound or 0, kept

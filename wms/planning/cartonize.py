@@ -20,8 +20,9 @@ import numpy as np
 from msgspec import Struct, structs
 
 from wms.planning.carton_choice import Box, Choice, box_fits, choose_boxes
+from wms.planning.compiled import warm_aside, warming
 from wms.planning.packing import Filling, Goods
-from wms.planning.stop import StopRule
+from wms.planning.stop import MaxRounds, StopRule
 
 LENGTH_LIMIT_MM = 1 << 20
 # One more carton outweighs any outer volume when cartons are counted.
@@ -180,6 +181,7 @@ def plan_cartons(
 
     Source: see the module text. Raises ValueError on two carton types of one code.
     """
+    warm_aside(warm_up)
     if len({carton.code for carton in carton_types}) < len(carton_types):
         raise ValueError("carton codes must be unique")
     types = tuple(make_box(carton, rules) for carton in carton_types)
@@ -214,6 +216,26 @@ def plan_cartons(
         proven=total == bound,
         stopped_because=reasons[0] if reasons else "optimal",
     )
+
+
+def warm_up() -> None:
+    """Make or load the machine code now; a worker process calls this before its first order."""
+    kind = CartonType(
+        code="warm",
+        inner_length_mm=40,
+        inner_width_mm=30,
+        inner_height_mm=20,
+        outer_length_mm=40,
+        outer_width_mm=30,
+        outer_height_mm=20,
+        gross_max_g=1000,
+        cost_minor=1,
+    )
+    piece = Piece(ref="warm", length_mm=9, width_mm=13, height_mm=11, weight_g=1, qty=6)
+    many = structs.replace(piece, weight_g=200, qty=9)
+    with warming():
+        for pieces in ((piece,), (many,)):
+            plan_cartons(pieces, (kind,), PackRules(), MaxRounds(2))
 
 
 def make_box(carton: CartonType, rules: PackRules) -> Box:

@@ -7,16 +7,12 @@ Units: mm, g. Guarantees: those of `spaces`; more rounds never give a worse answ
 answer.
 """
 
-import threading
-from functools import cache
-from typing import Any
-
 import numpy as np
 from msgspec import Struct
 
 from wms.planning import spaces
-from wms.planning.compiled import MODULUS, draw, plain
-from wms.planning.jit import COMPILED, kernel
+from wms.planning.compiled import draw, ready, seed_state
+from wms.planning.jit import kernel
 from wms.planning.spaces import fill
 
 STYLES = np.array(
@@ -186,8 +182,8 @@ def pack_box(
     """
     orders = list_orders(goods, counts)
     placed = np.empty((orders.shape[1] + 1, 7), np.int64)
-    state = np.array([seed % (MODULUS - 1) + 1], np.int64)
-    count, _ = ready_search()(
+    state = np.array([seed_state(seed)], np.int64)
+    count, _ = ready(search_box)(
         orders,
         STYLES,
         goods.turns,
@@ -206,51 +202,3 @@ def pack_box(
     )
     rows = placed[:count].copy()
     return Filling(rows, np.bincount(rows[:, 0], minlength=len(goods)))
-
-
-_warm = threading.Event()
-_warming = threading.Lock()
-
-
-@cache
-def plain_search() -> Any:
-    """Return the pure Python twin of `search_box`."""
-    return plain(search_box)
-
-
-def ready_search() -> Any:
-    """Return `search_box` as machine code if it is ready, else its plain twin.
-
-    The first call starts the making of the machine code beside the caller: about a second from the
-    on-disk cache, some tens of seconds the first time on a machine.
-    """
-    if _warm.is_set() or not COMPILED:
-        return search_box
-    if _warming.acquire(blocking=False):
-        threading.Thread(target=warm_up, name="planning-warm-up", daemon=True).start()
-    return plain_search()
-
-
-def warm_up() -> None:
-    """Make or load the machine code now; a worker process calls this before its first order."""
-    one = np.array([1], np.int64)
-    turns = np.ones((1, 6, 3), np.int64)
-    for load_max in (np.empty(0, np.int64), one):
-        search_box(
-            np.zeros((1, 1), np.int64),
-            STYLES,
-            turns,
-            one,
-            one,
-            one,
-            one,
-            load_max,
-            one,
-            np.array([1, 1, 1], np.int64),
-            np.array([1, 1, 1], np.int64),
-            0.5,
-            0,
-            np.array([1], np.int64),
-            np.empty((2, 7), np.int64),
-        )
-    _warm.set()

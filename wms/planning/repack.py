@@ -1,0 +1,414 @@
+"""Improve a set of filled boxes: empty a few, fill others in their place, keep what is better.
+
+Problem: pieces in boxes of several types and prices. A step takes two to four boxes, proposes the
+same or cheaper types for their contents, and packs them anew by disturbed sequences. It is kept
+when the price falls, or when the price stays and the free room is gathered in fewer boxes, which is
+what lets a box disappear later.
+
+Units: mm, g. Guarantees: those of `spaces` for every box; the price never rises; same state, same
+steps.
+Source: ruin and recreate (Schrimpf et al., Journal of Computational Physics 159, 2000); gathering
+free room in few bins as in Falkenauer, Journal of Heuristics 2 (1996).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from wms.planning.compiled import draw
+from wms.planning.jit import kernel
+from wms.planning.spaces import fill
+
+PART_MAX = 4
+
+
+class Types(NamedTuple):
+    """Types of boxes. Shape: inner[type, 3]; limits[type] = weight, volume, pieces."""
+
+    inner: np.ndarray
+    limits: np.ndarray
+    price: np.ndarray
+    tare: np.ndarray
+    gross_price: np.ndarray
+
+
+class Stuff(NamedTuple):
+    """Kinds of pieces as in `Goods`, and fits[type, kind]."""
+
+    turns: np.ndarray
+    turn_count: np.ndarray
+    weight: np.ndarray
+    volume: np.ndarray
+    closed_top: np.ndarray
+    load_max: np.ndarray
+    fits: np.ndarray
+
+
+class Boxes(NamedTuple):
+    """Filled boxes: rows[start[i]:start[i + 1]] are the pieces of box i, of type kind[i].
+
+    count[0] boxes are in use; stock[type] boxes of a type are still free.
+    """
+
+    rows: np.ndarray
+    start: np.ndarray
+    kind: np.ndarray
+    count: np.ndarray
+    stock: np.ndarray
+
+
+@kernel
+def price_box(types, t, weight):
+    """Return the price of a box of a type with contents of a weight."""
+    return max(types.price[t], types.gross_price[t] * (weight + types.tare[t]))
+
+
+@kernel
+def choose_boxes_to_empty(boxes, stuff, types, part, state):
+    """Write some boxes to `part`, the first with much room; return how many."""
+    count = boxes.count[0]
+    size = min(count, 2 + draw(state, 2) + (1 if draw(state, 4) == 0 else 0))
+    for i in range(size):
+        pick = -1
+        most = -1.0
+        for _ in range(3 if i == 0 else 1):
+            while True:
+                b = draw(state, count)
+                known = False
+                for j in range(i):
+                    if part[j] == b:
+                        known = True
+                if not known:
+                    break
+            free = 1.0 - box_volume(boxes, b, stuff) / types.limits[boxes.kind[b], 1]
+            if free > most:
+                most = free
+                pick = b
+        part[i] = pick
+    return size
+
+
+@kernel
+def box_volume(boxes, b, stuff):
+    """Return the volume of the contents of a box."""
+    total = 0
+    for r in range(boxes.start[b], boxes.start[b + 1]):
+        total += stuff.volume[boxes.rows[r, 0]]
+    return total
+
+
+@kernel
+def propose(boxes, part, size, types, weight, volume, price, goal, state):
+    """Write types for the contents of the emptied boxes to `goal`; return how many, 0 if none."""
+    n_types = types.price.shape[0]
+    wish = draw(state, 4)
+    number = size
+    for i in range(size):
+        goal[i] = boxes.kind[part[i]]
+    # Any sequence of the types may be the one in which the pieces find their places.
+    for i in range(size - 1, 0, -1):
+        j = draw(state, i + 1)
+        goal[i], goal[j] = goal[j], goal[i]
+    if wish == 0 and size > 1:
+        number = size - 1
+    elif wish >= 2 and n_types > 1:
+        goal[draw(state, number)] = draw(state, n_types)
+        if wish == 3:
+            goal[draw(state, number)] = draw(state, n_types)
+            if size > 1 and draw(state, 3) == 0:
+                number = size - 1
+    room = 0
+    carry = 0
+    cost = 0
+    for i in range(number):
+        room += types.limits[goal[i], 1]
+        carry += types.limits[goal[i], 0]
+        cost += types.price[goal[i]]
+    if room < volume or carry < weight or cost > price:
+        return 0
+    return number
+
+
+@kernel
+def make_order(stock, stuff, keys, order, mix, state):
+    """Write the pieces still to pack, big ones first in a disturbed sense; return how many."""
+    sense = draw(state, 4)
+    noise = 1 + draw(state, 600)
+    n_kinds = stock.shape[0]
+    for kind in range(n_kinds):
+        edge = stuff.turns[kind, 0]
+        if sense <= 1:
+            size = float(stuff.volume[kind]) * mix[0] + stuff.weight[kind] * mix[1]
+        elif sense == 2:
+            size = float(max(edge[0], max(edge[1], edge[2]))) ** 3
+        else:
+            low = min(edge[0], min(edge[1], edge[2]))
+            size = float(stuff.volume[kind]) / low
+        if stuff.closed_top[kind] == 1:
+            size *= 0.1
+        keys[kind] = -size * (1000 - noise + draw(state, 2 * noise))
+    n = 0
+    for kind in np.argsort(keys[:n_kinds]):
+        for _ in range(stock[kind]):
+            order[n] = kind
+            n += 1
+    return n
+
+
+@kernel
+def fill_best(
+    stock,
+    t,
+    stuff,
+    types,
+    support_min,
+    styles,
+    tries,
+    mix,
+    keys,
+    order,
+    placed,
+    taken,
+    rows,
+    at,
+    state,
+):
+    """Fill one box of a type by several sequences; write the best rows; return their number."""
+    best = -1.0
+    best_count = 0
+    for _ in range(tries):
+        n = make_order(stock, stuff, keys, order, mix, state)
+        kept = 0
+        for i in range(n):
+            if stuff.fits[t, order[i]] == 1:
+                order[kept] = order[i]
+                kept += 1
+        style = styles[draw(state, styles.shape[0])]
+        count = fill(
+            order[:kept],
+            stuff.turns,
+            stuff.turn_count,
+            stuff.weight,
+            stuff.volume,
+            stuff.closed_top,
+            stuff.load_max,
+            types.inner[t],
+            types.limits[t],
+            support_min,
+            style[0],
+            style[1:],
+            placed,
+            taken,
+        )
+        got = 0.0
+        for i in range(count):
+            kind = placed[i, 0]
+            got += stuff.volume[kind] * mix[0] + stuff.weight[kind] * mix[1]
+        if got > best:
+            best = got
+            best_count = count
+            rows[at : at + count] = placed[:count]
+        if count == n:
+            break
+    for i in range(best_count):
+        stock[rows[at + i, 0]] -= 1
+    return best_count
+
+
+@kernel
+def pack_goal(
+    goal,
+    number,
+    stock,
+    stuff,
+    types,
+    support_min,
+    styles,
+    tries,
+    mix,
+    weight,
+    volume,
+    scratch,
+    rows,
+    ends,
+    state,
+):
+    """Pack the pieces in stock into boxes of the goal's types; say whether all found a place."""
+    keys, order, placed, taken = scratch
+    at = 0
+    for i in range(number):
+        t = goal[i]
+        count = fill_best(
+            stock,
+            t,
+            stuff,
+            types,
+            support_min,
+            styles,
+            tries,
+            mix,
+            keys,
+            order,
+            placed,
+            taken,
+            rows,
+            at,
+            state,
+        )
+        for r in range(at, at + count):
+            weight -= stuff.weight[rows[r, 0]]
+            volume -= stuff.volume[rows[r, 0]]
+        at += count
+        ends[i] = at
+        room = 0
+        carry = 0
+        for j in range(i + 1, number):
+            room += types.limits[goal[j], 1]
+            carry += types.limits[goal[j], 0]
+        if volume > room or weight > carry:
+            return False
+    return stock.sum() == 0
+
+
+@kernel
+def replace_boxes(boxes, part, size, goal, number, rows, ends, spare):
+    """Put the newly filled boxes in the place of the emptied ones."""
+    at = 0
+    kept = 0
+    for b in range(boxes.count[0]):
+        gone = False
+        for i in range(size):
+            if part[i] == b:
+                gone = True
+        if gone:
+            boxes.stock[boxes.kind[b]] += 1
+            continue
+        first, last = boxes.start[b], boxes.start[b + 1]
+        spare[at : at + last - first] = boxes.rows[first:last]
+        boxes.start[kept] = at
+        boxes.kind[kept] = boxes.kind[b]
+        at += last - first
+        kept += 1
+    first = 0
+    for i in range(number):
+        last = ends[i]
+        if last > first:
+            spare[at : at + last - first] = rows[first:last]
+            boxes.start[kept] = at
+            boxes.kind[kept] = goal[i]
+            boxes.stock[goal[i]] -= 1
+            at += last - first
+            kept += 1
+        first = last
+    boxes.start[kept] = at
+    boxes.count[0] = kept
+    boxes.rows[:at] = spare[:at]
+
+
+@kernel
+def judge(kinds, number, rows, ends, stuff, types):
+    """Return price and gathered free room of filled boxes; empty ones cost nothing."""
+    price = 0
+    gathered = 0.0
+    first = 0
+    for i in range(number):
+        last = ends[i]
+        if last > first:
+            weight = 0
+            volume = 0
+            for r in range(first, last):
+                weight += stuff.weight[rows[r, 0]]
+                volume += stuff.volume[rows[r, 0]]
+            price += price_box(types, kinds[i], weight)
+            free = 1.0 - volume / types.limits[kinds[i], 1]
+            gathered += free * free
+        else:
+            gathered += 1.0
+        first = last
+    return price, gathered
+
+
+@kernel
+def has_stock(boxes, part, size, goal, number):
+    """Say whether the goal's types are free once the emptied boxes are given back."""
+    for i in range(number):
+        t = goal[i]
+        free = boxes.stock[t]
+        for j in range(size):
+            if boxes.kind[part[j]] == t:
+                free += 1
+        for j in range(number):
+            if goal[j] == t:
+                free -= 1
+        if free < 0:
+            return False
+    return True
+
+
+@kernel
+def improve(boxes, stuff, types, support_min, styles, tries, steps, state):
+    """Do so many steps; return the change of the price (never above 0)."""
+    n = boxes.rows.shape[0]
+    n_kinds = stuff.weight.shape[0]
+    part = np.empty(PART_MAX, np.int64)
+    goal = np.empty(PART_MAX, np.int64)
+    kinds = np.empty(PART_MAX, np.int64)
+    ends = np.empty(PART_MAX, np.int64)
+    old_rows = np.empty((n, 7), np.int64)
+    spare = np.empty((n, 7), np.int64)
+    rows = np.empty((n + 1, 7), np.int64)
+    scratch = (
+        np.empty(n_kinds),
+        np.empty(n, np.int64),
+        np.empty((n + 1, 7), np.int64),
+        np.empty(n, np.int64),
+    )
+    mix = np.empty(2)
+    change = 0
+    for _ in range(steps):
+        size = choose_boxes_to_empty(boxes, stuff, types, part, state)
+        stock = np.zeros(n_kinds, np.int64)
+        weight = 0
+        volume = 0
+        at = 0
+        for i in range(size):
+            kinds[i] = boxes.kind[part[i]]
+            for r in range(boxes.start[part[i]], boxes.start[part[i] + 1]):
+                kind = boxes.rows[r, 0]
+                old_rows[at] = boxes.rows[r]
+                stock[kind] += 1
+                weight += stuff.weight[kind]
+                volume += stuff.volume[kind]
+                at += 1
+            ends[i] = at
+        price, gathered = judge(kinds, size, old_rows, ends, stuff, types)
+        number = propose(boxes, part, size, types, weight, volume, price, goal, state)
+        if number == 0 or not has_stock(boxes, part, size, goal, number):
+            continue
+        mix[0] = 1.0 / volume
+        mix[1] = 0.5 * draw(state, 5) / max(1, weight)
+        if not pack_goal(
+            goal,
+            number,
+            stock,
+            stuff,
+            types,
+            support_min,
+            styles,
+            tries,
+            mix,
+            weight,
+            volume,
+            scratch,
+            rows,
+            ends,
+            state,
+        ):
+            continue
+        new_price, new_gathered = judge(goal, number, rows, ends, stuff, types)
+        if number < size:
+            new_gathered += size - number
+        if new_price < price or (new_price == price and new_gathered >= gathered):
+            change += new_price - price
+            replace_boxes(boxes, part, size, goal, number, rows, ends, spare)
+    return change
