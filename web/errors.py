@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.params import FromPath
 from litestar.response import Redirect
 from sqlalchemy.exc import DBAPIError
 
@@ -165,10 +166,13 @@ def _plain(fact: object) -> object:
     return fact if isinstance(fact, (str, int, float, bool, list, dict)) else str(fact)
 
 
+def _instance(request: Request[Any, Any, Any]) -> str:
+    return f"/requests/{request.headers.get('x-request-id') or uuid7()}"
+
+
 def problem(error: WmsError, request: Request[Any, Any, Any]) -> Response[bytes]:
     """A refusal as a problem document."""
-    instance = f"/requests/{request.headers.get('x-request-id') or uuid7()}"
-    document = problem_document(error, instance)
+    document = problem_document(error, _instance(request))
     correlation = request.headers.get("x-correlation-id")
     if correlation:
         document["correlation_id"] = correlation
@@ -223,7 +227,7 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     slug = OF_STATUS.get(error.status_code)
     if slug is None:
         return failed(request, error)
-    document = problem_document(BadRequest(detail=error.detail))
+    document = problem_document(BadRequest(detail=error.detail), _instance(request))
     kind = PROBLEMS[slug]
     document |= {"type": f"/problems/{slug}", "title": kind.title, "status": error.status_code}
     return Response(
@@ -255,7 +259,7 @@ def problem_types() -> dict[str, ProblemType]:
 
 
 @get("/problems/{slug:str}", include_in_schema=False, sync_to_thread=False)
-def problem_page(slug: str) -> ProblemType:
+def problem_page(slug: FromPath[str]) -> ProblemType:
     """What one problem type means."""
     found = PROBLEMS.get(slug)
     if found is None:

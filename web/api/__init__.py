@@ -6,5 +6,6 @@ A new resource is a module with `HANDLERS` and one line here.
 from typing import Any
 
 from web import errors
+from web.api import inventory, orders
 
-HANDLERS: list[Any] = [*errors.HANDLERS]
+HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *inventory.HANDLERS]

@@ -1,0 +1,39 @@
+"""Pages of lists: `limit`, an opaque `after`, and the `Link` to the next page (RFC 8288)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response
+from litestar.enums import MediaType
+
+from web.api.security import REQUEST
+from wms.errors import Invalid
+
+
+class BadPage(Invalid):
+    say = "`{name}` is wrong: {value}"
+
+
+def limit_of(request: REQUEST, most: int, default: int = 50) -> int:
+    """How many the page shall hold. Raises BadPage."""
+    given = request.query_params.get("limit", str(default))
+    if not given.isdigit():
+        raise BadPage(name="limit", value=given)
+    return max(1, min(int(given), most))
+
+
+def page(
+    request: REQUEST, name: str, found: list[Any], limit: int, after: str, **more: object
+) -> Response[Any]:
+    """A page; a full one leads on to the next."""
+    answer = json({name: found, **more})
+    if len(found) == limit:
+        query: Mapping[str, Any] = {**dict(request.query_params.items()), "after": after}
+        answer.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+    return answer
+
+
+def json(thing: object, status: int = 200) -> Response[Any]:
+    return Response(msgspec.json.encode(thing), media_type=MediaType.JSON, status_code=status)
