@@ -1,18 +1,19 @@
 """Runs the web application in this process until it is told to stop."""
 
 import os
+import subprocess
+import sys
+import threading
 
 import msgspec
 import uvicorn
 
-from wms.settings import Settings
+from wms.settings import Settings, read_settings
 
 
 def server_of(settings: Settings, *, quiet: bool = True) -> uvicorn.Server:
     """A uvicorn server of the app. The app reads its settings from the environment we set here."""
-    for name, value in msgspec.structs.asdict(settings).items():
-        os.environ[f"WMS_{name.upper()}"] = "true" if value is True else str(value)
-    os.environ["WMS_SECURE_COOKIES"] = "true" if settings.secure_cookies else "false"
+    os.environ.update(_environment(settings))
     return uvicorn.Server(
         uvicorn.Config(
             "web.app:create_app",
@@ -25,3 +26,33 @@ def server_of(settings: Settings, *, quiet: bool = True) -> uvicorn.Server:
             timeout_graceful_shutdown=5,
         )
     )
+
+
+def serve_until_orphaned() -> None:
+    """Serve with the settings of the environment until told to stop, or until the parent is gone.
+
+    The parent holds our standard input open; its end, however it comes, ends this process too.
+    """
+    server = server_of(read_settings())
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        server.should_exit = True
+
+    threading.Thread(target=watch, daemon=True).start()
+    server.run()
+
+
+def start_child(settings: Settings) -> subprocess.Popen[bytes]:
+    """A server process of its own on these settings; it ends when we do."""
+    code = "from wms.serve import serve_until_orphaned; serve_until_orphaned()"
+    environment = {**os.environ, **_environment(settings)}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    values = msgspec.structs.asdict(settings)
+    return {
+        f"WMS_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in values.items()
+    }

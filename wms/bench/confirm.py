@@ -8,7 +8,6 @@ connections. Afterwards the ledger is verified, so a fast wrong answer is no ans
 import asyncio
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -19,6 +18,8 @@ from wms.bench import floor, ground
 from wms.bench.load import Timed, run_load
 from wms.db import Db
 from wms.migrate import upgrade
+from wms.serve import start_child
+from wms.settings import read_settings
 from wms.verify import run_verify
 
 PORT = 8499
@@ -56,7 +57,8 @@ async def run(server_url: str, seconds: int, clients: list[int]) -> ConfirmRepor
     await asyncio.to_thread(upgrade, url)
     people = await ground.make_ground(url, max(clients))
     await floor.prepare(url)
-    server = _start(url)
+    settings = read_settings(database_url=url, port=PORT, host=HOST)
+    server = start_child(settings)
     try:
         await _answers(server)
         sessions = await asyncio.gather(*(_sign_in(badge) for badge in people.badges))
@@ -121,15 +123,6 @@ async def _sign_in(badge: str) -> str:
         if answer.status != 303:
             raise RuntimeError(f"cannot sign in: {answer.status} {(await answer.text())[:300]}")
         return "; ".join(f"{c.key}={c.value}" for c in answer.cookies.values())
-
-
-def _start(url: str) -> subprocess.Popen[bytes]:
-    code = (
-        "from wms.serve import server_of; from wms.settings import read_settings;"
-        "server_of(read_settings()).run()"
-    )
-    environment = {**os.environ, "WMS_DATABASE_URL": url, "WMS_PORT": str(PORT)}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment)
 
 
 async def _answers(server: subprocess.Popen[bytes]) -> None:

@@ -38,6 +38,8 @@ def _scan(
         return eyes[asked.fact]
     if asked.kind in ("qty", "date", "text"):
         return default_of(asked, facts) or (str(max(asked.least, 1)) if asked.kind == "qty" else "")
+    if default_of(asked, facts) and rng.random() < 0.9:
+        return ""
     if asked.accepts:
         labels = [code for code in asked.accepts if len(code) > 2] or list(asked.accepts)
         return rng.choice(labels[:8])

@@ -5,6 +5,7 @@ would see: the goods on the truck (`Sights`), and what lies in a bin they count.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -17,6 +18,8 @@ from wms.simulator.device import Device
 from wms.steps import Answer, Packet, Question, Step
 
 STUCK = 25  # refusals in a row until a person calls for help
+# What a person does after being told no: the way out whose word fits the sentence.
+WAY_OUT = {"CartonFull": "full", "WeightOff": "recount", "NothingLoaded": "later"}
 CHUNK = 48  # pieces a receiver puts on one plate
 
 
@@ -36,7 +39,7 @@ class Day(msgspec.Struct):
 
     sights: Sights
     labels: Callable[[str], str]
-    look: Callable[[str], Any]  # coroutine function: bin code -> [(sku, lot, serial, qty)]
+    look: Callable[[str], Any]  # coroutine function: bin code -> what lies there (desk.Seen)
     over: bool = False
     pace_s: float = 0.0
     troubles: list[str] = []
@@ -49,6 +52,7 @@ class Person:
         self.day, self.device, self.name, self.roles = day, device, name, roles
         self.rng: Random = device.rng
         self._refusals = 0
+        self._advice = ""
 
     async def work(self) -> None:
         """Until the day is over: resume or get work, do it; nothing to do is a short wait."""
@@ -93,6 +97,7 @@ class Person:
 
     def _count_refusal(self, step: Step, answer: Answer) -> None:
         self._refusals += 1
+        self._advice = WAY_OUT.get(answer.code, "")
         if self._refusals >= STUCK:
             self._refusals = 0
             raise Stuck(f"{step.ref} {step.title}: {answer.code}: {answer.say}")
@@ -106,22 +111,51 @@ class Person:
 
     async def _decide(self, packet: Packet, step: Step) -> tuple[str, list[str]]:
         """Which way to take through the step, and its scans."""
-        chances = self.device.chances
+        advice, self._advice = self._advice, ""
+        questions = hands.path_of(step, advice) if advice else None
+        if questions is not None:
+            return advice, self._scans(questions, {})
         match packet.flow:
             case "receive":
                 return self._receive(packet, step)
             case "count":
-                return "", await self._count(step)
+                return await self._count(step)
+            case "load":
+                return self._load(step)
+            case "pack":
+                return "", self._scans(step.questions, self._goods_in_tote(step))
             case "pick" if step.ref.startswith("pick/"):
-                luck = self.rng.random()
-                for code, chance in (("short", chances.short), ("damaged", chances.damaged),
-                                     ("full", chances.tote_full), ("skip", chances.skip)):  # fmt: skip
-                    if luck < chance:
-                        questions = hands.path_of(step, code)
-                        if questions is not None:
-                            return code, self._scans(questions, self._short_eyes(code, questions))
-                    luck -= chance
+                return self._pick(step)
         return "", self._scans(step.questions, {})
+
+    def _pick(self, step: Step) -> tuple[str, list[str]]:
+        chances = self.device.chances
+        luck = self.rng.random()
+        for code, chance in (
+            ("short", chances.short),
+            ("damaged", chances.damaged),
+            ("full", chances.tote_full),
+            ("skip", chances.skip),
+        ):
+            questions = hands.path_of(step, code)
+            if luck < chance and questions is not None:
+                return code, self._scans(questions, self._short_eyes(code, questions))
+            luck -= chance
+        return "", self._scans(step.questions, {})
+
+    def _load(self, step: Step) -> tuple[str, list[str]]:
+        """Load what waits; the truck goes when nothing more is to come, else come back later."""
+        if step.questions[-1].fact == "carton" and step.questions[-1].accepts:
+            return "", self._scans(step.questions, {})
+        if "still to come" in step.note or step.questions[-1].fact == "carton":
+            return "later", []
+        return "", self._scans(step.questions, {})
+
+    def _goods_in_tote(self, step: Step) -> dict[str, str]:
+        """An item that still lies in the tote, by the words on the page."""
+        found = re.findall(r"[0-9]+ × ([^ ,]+)", step.note)
+        asked = any(question.fact == "item" for question in step.questions)
+        return {"item": self.rng.choice(found)} if found and asked else {}
 
     def _short_eyes(self, code: str, questions: Sequence[Question]) -> dict[str, str]:
         if code != "short":
@@ -163,6 +197,27 @@ class Person:
         return {facts["unit"]: code for code, facts in accepts.items()
                 if "unit" in facts and code in known}  # fmt: skip
 
-    async def _count(self, step: Step) -> list[str]:
-        """Blind: what lies in the bin, as this person sees it."""
-        return self._scans(step.questions, {})
+    async def _count(self, step: Step) -> tuple[str, list[str]]:
+        """Blind: what lies in the bin, as this person sees it. Half of what is disputed is there."""
+        bin_code = step.title.removeprefix("Count ")
+        goods = await self.day.look(bin_code)
+        seen = [each for each in goods if each.status != "disputed" or self.rng.random() < 0.5]
+        if not seen:
+            questions = hands.path_of(step, "empty") or ()
+            return "empty", self._scans(questions, {})
+        if any(question.fact == "qty" for question in step.questions):
+            return "", self._scans(step.questions, {"qty": str(sum(each.qty for each in seen))})
+        eyes: dict[str, str] = {}
+        plates = sorted({each.plate for each in seen if each.plate})
+        loose: dict[tuple[str, str, str], int] = {}
+        for each in seen:
+            if not each.plate:
+                key = (each.sku, each.lot, each.serial)
+                loose[key] = loose.get(key, 0) + each.qty
+        for n, plate in enumerate(plates, 1):
+            eyes[f"item{n}"] = plate
+        for n, ((sku, lot, serial), qty) in enumerate(loose.items(), len(plates) + 1):
+            eyes |= {f"item{n}": sku, f"lot{n}": lot or "-", f"serial{n}": serial or "-",
+                     f"qty{n}": str(qty)}  # fmt: skip
+        eyes[f"item{len(plates) + len(loose) + 1}"] = label("BN", bin_code)
+        return "", self._scans(step.questions, eyes)
