@@ -6,6 +6,6 @@ A new resource is a module with `HANDLERS` and one line here.
 from typing import Any
 
 from web import errors
-from web.api import inventory, orders
+from web.api import asns, inventory, orders
 
-HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *inventory.HANDLERS]
+HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *asns.HANDLERS, *inventory.HANDLERS]
