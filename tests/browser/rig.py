@@ -24,6 +24,7 @@ HANDHELD = {"width": 360, "height": 640}
 
 # Records what the person would hear and feel; a policy violation is kept as an error.
 RECORDER = """
+try { localStorage.suffix = "1"; } catch {}
 window.heard = []; window.felt = []; window.violations = [];
 document.addEventListener("feedback", (event) => window.heard.push(event.detail));
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.blockedURI));
@@ -104,7 +105,7 @@ async def serving(app: Litestar) -> AsyncIterator[int]:
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.01)
     try:
         yield server.servers[0].sockets[0].getsockname()[1]

@@ -17,7 +17,7 @@ from litestar.response import Redirect, ServerSentEvent
 from web.assets import HANDLERS
 from web.scanner import frame
 from web.scanner.turns import field, onward
-from web.templating import CONTENT_SECURITY_POLICY, render
+from web.templating import CONTENT_SECURITY_POLICY, environment
 from wms.barcodes import label
 from wms.errors import Refused
 from wms.steps import Act, Answer, Packet, Path, Question, Step, finished
@@ -83,9 +83,10 @@ COUNT = Step(
     title="Count",
     verb="Go to",
     questions=(
-        Q(fact="bin", ask="Scan the bin", show="C-01-1", accepts={bin_label("C-01-1"): {"bin": "1"}}),
-        Q(fact="empty", ask="Is it empty?", accepts={"EMPTY": {"empty": "1"}, "FULL": {"empty": "0"}},
-          choices=(("EMPTY", "Empty"), ("FULL", "Not empty"))),
+        Q(fact="bin", ask="Scan the bin", show="C-01-1",
+          accepts={bin_label("C-01-1"): {"bin": "1"}}),
+        Q(fact="empty", ask="Is it empty?", choices=(("EMPTY", "Empty"), ("FULL", "Not empty")),
+          accepts={"EMPTY": {"empty": "1"}, "FULL": {"empty": "0"}}),
         Q(fact="qty", ask="How many pieces?", kind="qty", only_if={"empty": ("0",)}),
     ),
 )  # fmt: skip
@@ -180,8 +181,10 @@ async def show(request: REQUEST, flow: FromPath[str], ident: FromPath[str]) -> R
         return Response(msgspec.json.encode(packet), media_type=MediaType.JSON)
     said = shop.answers.get(request.query_params.get("said", ""))
     kept = request.query_params.getall("kept", [])
-    page = frame.render_page(packet, user_initials=shop.initials, kept=kept,
-                             message=said.say if said else "", tone=said.tone if said else "")  # fmt: skip
+    message, tone = (said.say, said.tone) if said else ("", "")
+    page = frame.render_page(
+        packet, user_initials=shop.initials, kept=kept, message=message, tone=tone
+    )
     return html(page)
 
 
@@ -240,14 +243,14 @@ async def enter(request: REQUEST) -> Response[Any]:
 
 
 LIVE = """{% extends "office/base.html" %}{% block main %}<div sse-connect="/office/stream">
-<p id="count" sse-swap="count">0</p><p id="seen" hx-get="/office/seen" hx-trigger="sse:changed">-</p>
+<p id="count" sse-swap="count">0</p>
+<p id="seen" hx-get="/office/seen" hx-trigger="sse:changed">-</p>
 </div>{% endblock %}"""
 
 
 @get("/office/live")
 async def office(request: REQUEST) -> Response[str]:
-    environment = render.__globals__["environment"]()
-    return html(environment.from_string(LIVE).render())
+    return html(environment().from_string(LIVE).render())
 
 
 @get("/office/seen")

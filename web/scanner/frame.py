@@ -251,7 +251,10 @@ def _view(packet: Packet, step: Step, path: str, scans: Sequence[str]) -> dict[s
     asked = walked.open
     default = default_of(asked, walked.facts) if asked else ""
     number, _, unit = step.qty.partition(" ")
-    verb = step.verb if asked and not walked.facts and not path else ""
+    keyed = next((each.fact for each in questions if each.kind == "qty"), "")
+    number = walked.facts.get(keyed, number) if number and not path else number
+    way = next((each.word for each in step.paths if each.code == path), "")
+    verb = way or (step.verb if asked and not walked.facts else "")
     if asked and asked.ask.lower().startswith(verb.lower()):
         verb = ""
     show = (asked.show or default or asked.ask) if asked else step.title
@@ -273,16 +276,22 @@ def _view(packet: Packet, step: Step, path: str, scans: Sequence[str]) -> dict[s
 
 
 def _accept_word(asked: Question | None, default: str) -> str:
-    if asked is None or not default:
-        return ""
-    return dict(asked.choices).get(default, default)
+    return _worded(asked, default) if asked and default else ""
+
+
+def _worded(asked: Question, value: str) -> str:
+    """A fact in the words of the choice that stands for it."""
+    meant = (words for code, words in asked.choices
+             if asked.accepts.get(code, {}).get(asked.fact) == value)  # fmt: skip
+    return next(meant, value)
 
 
 def _chip(asked: Question, facts: Facts) -> str:
     value = facts[asked.fact]
     if asked.kind == "qty":
         return f"× {value}"
-    return dict(asked.choices).get(value) or (asked.show if asked.kind == "code" else "") or value
+    words = _worded(asked, value)
+    return asked.show if words == value and asked.show and asked.kind == "code" else words
 
 
 def _embedded(thing: object) -> str:

@@ -1,11 +1,14 @@
 // Scanners as keyboards: from key events or committed text to whole scans, whatever the suffix.
-// A burst is at least 4 characters less than 35 ms apart; it ends by Enter, Tab, a line end, or
-// 60 ms of silence. Typed text ends by Enter only. What was typed before a burst is no part of it.
+// A burst is at least 4 characters less than 35 ms apart. It ends by Enter, Tab or a line end;
+// where the scanner sends none, by 60 ms of silence. Typed text ends by Enter only. What stood in
+// the field a second before a burst, or was keyed on the glass, is no part of it.
 
 const BURST = 4; // characters
 const GAP = 35; // ms between characters, mean
-const SILENCE = 60; // ms that end a burst
-const PAUSE = 300; // ms that part typing from a burst, and a commit from its late suffix
+const SILENCE = 60; // ms that end the burst of a scanner without suffix
+const PATIENCE = 400; // ms for one whose scans were seen to end by a suffix
+const PAUSE = 1000; // ms that part leftovers from a burst
+const LATE = 300; // ms after silence ended a scan within which its suffix is no Enter
 
 /** Makes `field` catch all scans of the page. `scan(text, isBurst)` gets each one, `key(name)` the
     function keys. Returns `put` (one keypad key) and `commit`. */
@@ -15,7 +18,8 @@ export function capture(field, { scan, key = () => {} }) {
   let count = 0;
   let began = 0;
   let last = 0;
-  let done = -PAUSE; // when the last commit without suffix was
+  let done = -LATE; // when silence ended a scan
+  let keyed = false; // something in the field came from the keypad on the glass
   let timer;
 
   const isBurst = () => count >= BURST && (last - began) / (count - 1) < GAP;
@@ -27,7 +31,9 @@ export function capture(field, { scan, key = () => {} }) {
     const now = performance.now();
     field.value = "";
     length = count = start = 0;
-    if (!text && bySuffix && now - done < PAUSE) return; // the suffix of a scan that silence ended
+    keyed = false;
+    if (burst) localStorage.suffix = bySuffix || "";
+    if (!text && bySuffix && now - done < LATE) return;
     if (!bySuffix) done = now;
     scan(clean(text), burst);
   }
@@ -37,7 +43,7 @@ export function capture(field, { scan, key = () => {} }) {
     if (added <= 0) count = 0;
     else {
       if (!count || now - last > PAUSE) {
-        start = length;
+        if (now - last > PAUSE || keyed) start = length;
         count = 0;
         began = now;
       }
@@ -48,12 +54,13 @@ export function capture(field, { scan, key = () => {} }) {
     clearTimeout(timer);
     const ended = /[\r\n\t]$/.test(field.value);
     if (ended || (added >= BURST && field.value.endsWith(" "))) commit(false);
-    else if (isBurst()) timer = setTimeout(commit, SILENCE, false);
+    else if (isBurst()) timer = setTimeout(commit, localStorage.suffix ? PATIENCE : SILENCE, false);
   }
 
   function put(text) {
     field.value += text;
     count = 0;
+    keyed = true;
     length = field.value.length;
   }
 

@@ -30,7 +30,6 @@ const wedge = capture(field, { scan: scanned });
 field.inputMode = "none";
 if (pad) {
   pad.hidden = false;
-  document.getElementById("actions").classList.add("single");
   pad.addEventListener("click", ({ target }) => {
     const value = target.closest("button")?.value;
     if (value === "rub") pin.value = pin.value.slice(0, -1);

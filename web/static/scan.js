@@ -12,6 +12,7 @@ const HOLD = 1500; // ms that scans wait for the answer of a way out, or of the 
 
 const field = $("scan");
 const form = $("act");
+const SAFE = "No network. Your confirmed work is safe.";
 const END = { title: "All done here", questions: [] };
 const json = (id, doc) => JSON.parse(doc.getElementById(id).textContent);
 const { words, say: sayings } = json("words", document);
@@ -40,13 +41,18 @@ function tell(outcome, text) {
   if (outcome !== "tick") say(outcome, words[outcome], text);
 }
 
+/** Runs after all that came before, and after a page that is being loaded. */
+function soon(work, ...given) {
+  hold = hold.then(() => work(...given));
+}
+
 // ---- scans
 
 function onScan(raw) {
   const at = performance.now();
   if (raw && raw === last.raw && at - last.at < TWICE) return tell("tick");
   last = { raw, at };
-  hold = hold.then(() => take(raw));
+  soon(take, raw);
 }
 
 function take(raw) {
@@ -171,10 +177,13 @@ async function replace(url) {
     await begin(page.doc);
   } else if (page) location.assign(page.url);
   else {
-    const safe = "No network. Your confirmed work is safe.";
-    if (!step()) say("stored", words.stored, `${safe} The next work needs Wi-Fi.`);
+    stranded();
     retry = setTimeout(load, 3000, url);
   }
+}
+
+function stranded() {
+  if (packet && !step()) say("stored", words.stored, `${SAFE} The next work needs Wi-Fi.`);
 }
 
 async function fetchPage(url) {
@@ -238,44 +247,40 @@ function onKey(name) {
   if (!packet) return;
   if (name === "F1") $("more").open = !$("more").open;
   else if (name === "F2") undo();
-  else if (name === "F3") lookUp();
-  else if (look || $("more").open || !$("pad").hidden) {
-    look = $("more").open = false;
-    pad(false);
-  } else if (now.path) open("");
+  else if (name === "F3") {
+    look = true;
+    $("more").open = false;
+    say("care", "?", "Scan what you want to know about.");
+  } else if (look || $("more").open) look = $("more").open = false;
+  else if (now.path) open("");
   else if (field.value) field.value = "";
 }
 
-function lookUp() {
-  look = true;
-  $("more").open = false;
-  say("care", "?", "Scan what you want to know about.");
-}
-
-const wedge = capture(field, { scan: onScan, key: onKey });
+const wedge = capture(field, { scan: onScan, key: (name) => soon(onKey, name) });
 
 addEventListener("submit", (event) => {
   if (event.target !== form) return;
   event.preventDefault();
   const { name, value } = event.submitter ?? {};
-  if (name === "undo") undo();
-  else if (name === "open") open(value);
-  else if (name === "leave") open("");
+  if (name === "undo") soon(undo);
+  else if (name === "open") soon(open, value);
+  else if (name === "leave") soon(open, "");
   else if (name === "choice") onScan(value);
   else wedge.commit();
 });
-addEventListener("click", ({ target }) => {
+addEventListener("click", (event) => {
+  const { target } = event;
   const { id, value } = target.closest("button,a") ?? {};
   if (id === "keys") pad($("pad").hidden);
+  else if (id === "look" || (id === "back" && now.path)) {
+    event.preventDefault();
+    soon(onKey, id === "look" ? "F3" : "Escape");
+  }
   else if (id === "link") say("", "", $("link").title);
   else if (!target.closest("#pad")) return;
   else if (value === "enter") wedge.commit();
   else if (value === "rub") field.value = field.value.slice(0, -1);
   else if (value) wedge.put(value);
-});
-$("look")?.addEventListener("click", (event) => {
-  event.preventDefault();
-  lookUp();
 });
 
 // ---- start
@@ -290,7 +295,10 @@ function uuid7() {
 
 const box = await openOutbox({
   who,
-  changed: (state) => (full = $("link") ? showLink(state) : ""),
+  changed(state) {
+    full = $("link") ? showLink(state) : "";
+    if (state.failing) stranded();
+  },
   answered: onAnswer,
   signedOut: () => location.assign(`/floor/login?next=${packet?.here ?? "/floor"}`),
 });

@@ -3,7 +3,7 @@
 import { defaultOf, questionsOf, walk } from "./walk.js";
 
 const FULL = 200; // acts that may wait
-const LATE = 15; // minutes an act may wait
+const OLD = 15; // minutes an act may wait
 
 export const $ = (id) => document.getElementById(id);
 
@@ -30,10 +30,10 @@ export function showStep(packet, step, { path, scans, done }) {
   const way = step.paths?.find((each) => each.code === path);
   const fallback = open ? defaultOf(open, facts) : "";
   const show = open ? open.show || fallback || open.ask : step.title;
-  const fresh = open && !way && !Object.keys(facts).length;
-  const verb = (fresh && step.verb) || "";
+  const verb = way?.word ?? ((open && !Object.keys(facts).length && step.verb) || "");
   const twice = open?.ask.toLowerCase().startsWith(verb.toLowerCase());
   const [, number, unit] = /^(\S*) ?(.*)/.exec(step.qty ?? "");
+  const keyed = !way && facts[questions.find(({ kind }) => kind === "qty")?.fact];
   const choices = open?.choices ?? [];
   const title = step.title || packet.title;
 
@@ -44,17 +44,16 @@ export function showStep(packet, step, { path, scans, done }) {
     verb: twice ? "" : verb,
     ask: open && open.ask !== show ? open.ask : "",
     show,
-    path: way?.word ?? "",
     name: step.name ?? "",
     note: step.note ?? "",
-    number,
+    number: (number && keyed) || number,
     unit,
-    accepts: Object.fromEntries(choices)[fallback] ?? fallback,
+    accepts: worded(open, fallback),
   });
   $("done").value = done;
   $("show").dataset.size = size(show);
   $("accept").hidden = !fallback;
-  $("path").hidden = $("leave").hidden = !way;
+  $("leave").hidden = !way;
   $("more").hidden = !!way;
   $("more").open = false;
   $("undo").disabled = false;
@@ -67,9 +66,15 @@ export function showStep(packet, step, { path, scans, done }) {
   return open;
 }
 
-function chip({ kind = "code", show, choices = [] }, value) {
-  if (kind === "qty") return `× ${value}`;
-  return Object.fromEntries(choices)[value] || (kind === "code" && show) || value;
+function chip(asked, value) {
+  const { kind = "code", show } = asked;
+  const words = worded(asked, value);
+  return kind === "qty" ? `× ${value}` : (words === value && kind === "code" && show) || words;
+}
+
+/** A fact in the words of the choice that stands for it. */
+function worded({ fact, accepts, choices = [] } = {}, value) {
+  return choices.find(([code]) => accepts?.[code]?.[fact] === value)?.[1] ?? value;
 }
 
 function list(id, things, make) {
@@ -94,7 +99,7 @@ export function say(tone, word, text) {
 /** The marks of the top bar and the band under it: how much waits to be sent, and since when.
     Gives why nothing more may be done, if so. */
 export function showLink({ waiting, since, failing, broken, others }) {
-  const share = Math.max(waiting / FULL, since ? (Date.now() - since) / 60000 / LATE : 0);
+  const share = Math.max(waiting / FULL, since ? (Date.now() - since) / 60000 / OLD : 0);
   const off = share >= 1 || broken;
   const clock = new Date(since).toTimeString().slice(0, 5);
   const text = waiting ? `${waiting} to be sent since ${clock}.` : "Everything is sent.";
