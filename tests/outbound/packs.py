@@ -10,6 +10,7 @@ from tests import world as w
 from tests.world import World
 from web.scanner.acts import perform
 from wms.db import insert
+from wms.errors import Busy
 from wms.ids import uuid7
 from wms.inventory import allocations, ledger
 from wms.inventory.allocations import Take
@@ -253,3 +254,45 @@ async def gaps(world: World) -> list[Any]:
         if list(range(2, each.version + 1)) != [seq for seq in each.seqs if seq]
     ]  # fmt: skip
 
+
+
+async def astray(world: World) -> list[Any]:
+    """Orders whose lines do not say what stands in their totes and boxes, or left the house."""
+    statement = sa.text(
+        """
+        WITH stands AS (
+          SELECT l.order_id, b.item_id,
+                 sum(b.on_hand) FILTER (WHERE l.kind = 'tote') AS picked,
+                 sum(b.on_hand) FILTER (WHERE l.kind = 'carton') AS packed
+            FROM balance b JOIN lpn l ON l.warehouse_id = b.warehouse_id AND l.id = b.lpn_id
+           WHERE b.warehouse_id = :w AND l.order_id IS NOT NULL
+           GROUP BY 1, 2
+        ), gone AS (
+          SELECT l.order_id, m.item_id, sum(m.qty) AS shipped
+            FROM movement m JOIN lpn l ON l.warehouse_id = m.warehouse_id AND l.id = m.from_lpn_id
+           WHERE m.warehouse_id = :w AND m.kind = 'ship' GROUP BY 1, 2
+        ), says AS (
+          SELECT order_id, item_id, sum(picked) AS picked, sum(packed) AS packed,
+                 sum(shipped) AS shipped
+            FROM order_line WHERE warehouse_id = :w GROUP BY 1, 2
+        )
+        SELECT y.*, s.picked AS in_totes, s.packed AS in_boxes, g.shipped AS left_house
+          FROM says y
+          LEFT JOIN stands s ON s.order_id = y.order_id AND s.item_id = y.item_id
+          LEFT JOIN gone g ON g.order_id = y.order_id AND g.item_id = y.item_id
+         WHERE (y.picked, y.packed, y.shipped)
+            <> (coalesce(s.picked, 0), coalesce(s.packed, 0), coalesce(g.shipped, 0))
+        """
+    )
+    async with world.db.reading() as tx:
+        return list((await tx.execute(statement, {"w": world.warehouse_id})).all())
+
+
+async def send_until_done(world: World, sent: Act, user: str) -> Answer:
+    """As a device does: Busy is sent again under the same key."""
+    for _ in range(10):
+        try:
+            return await send(world, sent, user)
+        except Busy:
+            continue
+    raise AssertionError("busy for ever")

@@ -108,12 +108,14 @@ async def test_held_and_cancelled_orders_do_not_go_on_the_truck(world: World) ->
     await packs.work(world, "load", tour, "LEO", carton=held["boxes"][0])
     await hold(world, held, "hold_reason", "credit")
     await hold(world, cancelled, "cancel_requested", "customer")
-    stop = await packs.work(world, "load", tour, "LEO", "more", carton=cancelled["boxes"][0])
+    [off] = (await packs.show(world, "load", tour, "LEO")).steps
+    assert (off.verb, list(off.questions[1].accepts)) == ("TAKE OFF", held["boxes"])
+    door = w.bin_label("DOCK-PARCEL")
+    stop = await packs.send(world, packs.act(off, door, cancelled["boxes"][0]), "LEO")
     assert (stop.ok, stop.code) == (False, "OrderStopped")
-    refused = await packs.work(world, "load", tour, "LEO")
+    refused = await packs.send(world, packs.act(off, path="depart"), "LEO")
     assert (refused.ok, refused.code) == (False, "TakeOff")
-    off = await packs.work(world, "load", tour, "LEO", "off", carton=held["boxes"][0])
-    assert off.ok
+    assert (await packs.work(world, "load", tour, "LEO")).ok
     assert await w.on_hand(world, "MUG", "OUT-PARCEL") == 2
     empty = await packs.send(
         world, packs.act((await packs.show(world, "load", tour, "LEO")).steps[0], path="depart"),

@@ -77,6 +77,10 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     def loaded(self) -> list[Standing]:
         return [each for each in self.cartons if each.loaded]
 
+    @property
+    def wrong(self) -> list[Standing]:
+        return [each for each in self.loaded if each.stopped]
+
 
 def names(cartons: Sequence[Standing]) -> str:
     """The last digits of their SSCCs, as far as a page can hold them."""
@@ -136,6 +140,23 @@ def load_step(door: Door) -> Step:
     )
 
 
+def take_off_step(door: Door) -> Step:
+    """Cartons of stopped orders come off before anything else; their scan takes them off."""
+    wrong = door.wrong
+    carton = Question(fact="carton", ask="Take off and scan", show=names(wrong),
+                      accepts={each.sscc: {"carton": each.sscc} for each in wrong})  # fmt: skip
+    load = load_step(door)
+    return msgspec.structs.replace(
+        load,
+        title=f"Stop {wrong[0].order_no}",
+        verb="TAKE OFF",
+        name=f"{wrong[0].order_no} is {wrong[0].stopped}: {names(wrong)} must not leave",
+        qty=f"{len(wrong)} to take off",
+        questions=(load.questions[0], carton),
+        paths=load.paths[-1:] if door.mine else (),
+    )
+
+
 def depart_step(door: Door) -> Step:
     """All that waited is on the truck: seal it and let it go."""
     load = load_step(door)
@@ -154,10 +175,12 @@ def depart_step(door: Door) -> Step:
 
 
 def door_packet(door: Door, tour_id: int) -> Packet:
-    """Load while something waits; then depart."""
-    here = f"/floor/load/{tour_id}"
-    ready = door.mine and door.loaded and not door.waiting
-    steps = (depart_step(door),) if ready else (load_step(door),)
-    return Packet(flow="load", title="Load", steps=steps if door.load.state == "open" else (),
-                  here=here, after="/floor/next", done=len(door.loaded),
+    """What was stopped comes off; then load while something waits; then depart."""
+    step = load_step(door)
+    if door.wrong:
+        step = take_off_step(door)
+    elif door.mine and door.loaded and not door.waiting:
+        step = depart_step(door)
+    return Packet(flow="load", title="Load", steps=(step,), here=f"/floor/load/{tour_id}",
+                  after="/floor/next", done=len(door.loaded),
                   total=len(door.loaded) + len(door.waiting))  # fmt: skip

@@ -1,8 +1,9 @@
 """Loading: scan the door, scan every carton onto the truck, take one off, let the truck go.
 
 Any number of people load at one door; the one who holds the work departs. A carton of another
-carrier, of a held or cancelled order, or not closed, is a hard stop. Departure is in departing.py.
-Screens: load, depart.
+carrier, of a held or cancelled order, or not closed, is a hard stop; one that was stopped on the
+truck comes off first, and scanning it takes it off. Departure is in departing.py.
+Screens: load, take off, depart.
 """
 
 import msgspec
@@ -193,6 +194,8 @@ async def _load_one(tx: Tx, stamp: Stamp, found: Load, sscc: str) -> Answer:
     order = await take_order(tx, stamp, carton.order_id)
     carton = await _get_carton(tx, stamp, sscc)  # again: the order's row was waited for
     if carton.load_id == found.id and carton.state == "loaded":
+        if order.stopped:
+            return await _take_off(tx, stamp, found, sscc)
         return Answer(ok=True, say=f"{_short(sscc)} is on the truck already", tone="care")
     if order.stopped:
         raise OrderStopped(order=order.external_id, why=order.stopped, carton=_short(sscc))
