@@ -6,6 +6,7 @@ processes may run on one database.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
 from litestar.response import Redirect
 from wms.events.worker import run_events
+from wms.planning import pool
+from wms.planning.warm import warm_up
 
 from web import assets, errors
 from web.api import HANDLERS as API
@@ -25,6 +28,8 @@ from wms.db import Db
 from wms.settings import Settings, read_settings
 from wms.worker import run_chores
 
+WARM_UP_S = 180.0
+log = logging.getLogger("wms.web")
 SECURITY_HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
@@ -49,6 +54,7 @@ async def _life(app: Litestar) -> AsyncIterator[None]:
         work = [
             asyncio.create_task(run_events(db, settings, stop), name="events"),
             asyncio.create_task(run_chores(db, stop), name="chores"),
+            asyncio.create_task(_warm_planning(), name="planning"),
         ]
     try:
         yield
@@ -58,7 +64,16 @@ async def _life(app: Litestar) -> AsyncIterator[None]:
             await asyncio.wait(work, timeout=10)
             for task in work:
                 task.cancel()
+        await asyncio.to_thread(pool.close)
         await db.close()
+
+
+async def _warm_planning() -> None:
+    """The first wave must not wait for a compiler; without the pool it falls back by itself."""
+    try:
+        await pool.offload(warm_up, timeout_s=WARM_UP_S)
+    except (pool.PlanTimeout, pool.PlanFailed) as trouble:
+        log.warning("planning is not warm yet: %s", trouble)
 
 
 def create_app(settings: Settings | None = None, *, background: bool = True) -> Litestar:

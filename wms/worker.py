@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
+from wms.access import signin
 from wms.db import Db, Tx
 from wms.errors import Busy
 from wms.ids import uuid7
+from wms.outbound import waves
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
 
@@ -49,8 +51,21 @@ async def _each_warehouse(
     return done
 
 
+async def finish_waves(db: Db) -> int:
+    """Waves whose process died between promise and plan; waves whose last pick is done."""
+    return await waves.finish_waves(db)
+
+
+async def forget_sessions(db: Db) -> int:
+    """Sessions that ended by time."""
+    async with db.transaction() as tx:
+        return await signin.forget_sessions(tx, datetime.now(UTC))
+
+
 CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
+    ("finish waves", 5, finish_waves),
+    ("forget sessions", 600, forget_sessions),
 ]
 
 

@@ -198,7 +198,7 @@ class Person:
                 if "unit" in facts and code in known}  # fmt: skip
 
     async def _count(self, step: Step) -> tuple[str, list[str]]:
-        """Blind: what lies in the bin, as this person sees it. Half of what is disputed is there."""
+        """Blind: what lies in the bin. Half of what is disputed turns out to be there."""
         bin_code = step.title.removeprefix("Count ")
         goods = await self.day.look(bin_code)
         seen = [each for each in goods if each.status != "disputed" or self.rng.random() < 0.5]

@@ -79,7 +79,8 @@ TOTALS = text(
            count(*) FILTER (WHERE state = 'open' AND cause = 'out_of_stock') AS orders_waiting,
            count(*) FILTER (WHERE state = 'cancelled') AS orders_cancelled,
            count(*) FILTER (WHERE state NOT IN ('shipped', 'shorted', 'cancelled')
-                             AND NOT (state = 'open' AND cause = 'out_of_stock')) AS orders_unexplained,
+                             AND NOT (state = 'open' AND cause = 'out_of_stock'))
+             AS orders_unexplained,
            coalesce(sum(lines), 0)::int AS lines, coalesce(sum(ordered), 0)::int AS units,
            coalesce(sum(shipped), 0)::int AS units_shipped,
            (SELECT count(*) FROM shipment_carton WHERE warehouse_id = :w) AS cartons,
