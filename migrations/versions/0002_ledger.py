@@ -19,8 +19,10 @@ BEGIN
 END $$;
 """
 
-# One movement: debit the source, consume its promise, credit the target. Balances are locked in
-# the order (bin, license plate), so two opposite moves of one item queue instead of deadlocking.
+# One movement: debit the source, consume its promise, credit the target, then the order line. Locks
+# go balances in the order (bin, license plate, status), promise, line: opposite moves of one item,
+# and promises beside picks, queue instead of deadlocking. What is not there unpromised is told
+# apart (WM001) from what can never be (23xxx).
 APPLY_MOVEMENT = """
 CREATE FUNCTION apply_movement() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -28,6 +30,7 @@ DECLARE
   to_kind text;
   source record;
   consumed int := 0;
+  line_id bigint;
 BEGIN
   SELECT kind INTO from_kind FROM bin
    WHERE warehouse_id = NEW.warehouse_id AND id = NEW.from_bin_id;
@@ -42,8 +45,8 @@ BEGIN
   END IF;
 
   IF from_kind NOT IN ('supplier', 'customer', 'adjustment', 'scrap') THEN
-    IF (NEW.from_bin_id, coalesce(NEW.from_lpn_id, 0)) > (NEW.to_bin_id, coalesce(NEW.to_lpn_id, 0))
-    THEN
+    IF (NEW.from_bin_id, coalesce(NEW.from_lpn_id, 0), NEW.from_status)
+       > (NEW.to_bin_id, coalesce(NEW.to_lpn_id, 0), NEW.to_status) THEN
       PERFORM 1 FROM balance
         WHERE warehouse_id = NEW.warehouse_id AND bin_id = NEW.to_bin_id
           AND item_id = NEW.item_id AND lot_id IS NOT DISTINCT FROM NEW.lot_id
@@ -60,26 +63,27 @@ BEGIN
        AND item_id = NEW.item_id AND lot_id IS NOT DISTINCT FROM NEW.lot_id
        AND lpn_id IS NOT DISTINCT FROM NEW.from_lpn_id AND serial = NEW.serial
        AND status = NEW.from_status AND owner_id = NEW.owner_id
+       AND allocated >= consumed AND on_hand - NEW.qty >= allocated - consumed
     RETURNING id, on_hand, received_at INTO source;
     IF NOT FOUND THEN
-      RAISE EXCEPTION 'the bin holds none of it' USING ERRCODE = 'WM001';
+      RAISE EXCEPTION 'the place does not hold % of it unpromised', NEW.qty
+        USING ERRCODE = 'WM001';
     END IF;
     NEW.received_at := source.received_at;
     IF consumed > 0 THEN
       UPDATE allocation a SET qty = a.qty - consumed
        WHERE a.warehouse_id = NEW.warehouse_id AND a.id = NEW.allocation_id
-         AND a.balance_id = source.id;
+         AND a.balance_id = source.id AND a.qty >= consumed
+      RETURNING a.order_line_id INTO line_id;
       IF NOT FOUND THEN
-        RAISE EXCEPTION 'the promise is for other stock' USING ERRCODE = 'WM001';
+        RAISE EXCEPTION 'the promise is for other stock, or for less' USING ERRCODE = 'WM001';
       END IF;
-      UPDATE order_line l SET allocated = l.allocated - consumed, picked = l.picked + consumed
-        FROM allocation a
-       WHERE a.warehouse_id = NEW.warehouse_id AND a.id = NEW.allocation_id
-         AND l.warehouse_id = a.warehouse_id AND l.id = a.order_line_id;
     END IF;
     IF source.on_hand = 0 AND NEW.from_lpn_id IS NOT NULL THEN
       DELETE FROM balance WHERE warehouse_id = NEW.warehouse_id AND id = source.id;
     END IF;
+  ELSIF NEW.allocation_id IS NOT NULL THEN
+    RAISE EXCEPTION 'nothing outside the ledger is promised' USING ERRCODE = '23514';
   END IF;
 
   IF to_kind NOT IN ('supplier', 'customer', 'adjustment', 'scrap') THEN
@@ -90,7 +94,15 @@ BEGIN
     ON CONFLICT (warehouse_id, bin_id, item_id, lot_id, lpn_id, serial, status) DO UPDATE
       SET on_hand = b.on_hand + excluded.on_hand,
           received_at = CASE WHEN b.on_hand = 0 THEN excluded.received_at
-                             ELSE least(b.received_at, excluded.received_at) END;
+                             ELSE least(b.received_at, excluded.received_at) END
+      WHERE b.owner_id = excluded.owner_id;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the item belongs to another owner' USING ERRCODE = '23503';
+    END IF;
+  END IF;
+  IF consumed > 0 THEN
+    UPDATE order_line SET allocated = allocated - consumed, picked = picked + consumed
+     WHERE warehouse_id = NEW.warehouse_id AND id = line_id;
   END IF;
   RETURN NEW;
 END $$;
@@ -124,9 +136,6 @@ BEGIN
      IS DISTINCT FROM (NEW.balance_id, NEW.order_line_id) THEN
     RAISE EXCEPTION 'a promise is released and made anew, never re-pointed' USING ERRCODE = 'WM002';
   END IF;
-  UPDATE order_line SET allocated = allocated + change, waiting = waiting - change,
-         promised = least(greatest(promised - change, 0), waiting - change)
-   WHERE warehouse_id = NEW.warehouse_id AND id = NEW.order_line_id;
   UPDATE balance SET allocated = allocated + change
    WHERE warehouse_id = NEW.warehouse_id AND id = NEW.balance_id
      AND (item_id, owner_id) = (SELECT item_id, owner_id FROM order_line
@@ -134,6 +143,9 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'no such stock for that line' USING ERRCODE = 'WM001';
   END IF;
+  UPDATE order_line SET allocated = allocated + change, waiting = waiting - change,
+         promised = least(greatest(promised - change, 0), waiting - change)
+   WHERE warehouse_id = NEW.warehouse_id AND id = NEW.order_line_id;
   RETURN NEW;
 END $$;
 CREATE TRIGGER apply_allocation_insert BEFORE INSERT ON allocation
@@ -159,24 +171,24 @@ CREATE TRIGGER guard_line_allocated_insert BEFORE INSERT ON order_line
   FOR EACH ROW WHEN (NEW.allocated <> 0) EXECUTE FUNCTION guard_line_parts();
 """
 
-# A license plate never holds itself, directly or through what it stands on, and one that left
-# the house is never opened again. A claim with goods in hand passes only by a named hand-over.
+# A license plate never holds itself, directly or through what it stands on (the plates above are
+# locked on the way up, so two people cannot close a ring together), and one that left the house is
+# never opened again. A claim with goods in hand passes only by a named hand-over.
 GUARD_LPN_AND_TOUR = """
 CREATE FUNCTION guard_lpn() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  above bigint := NEW.parent_id;
 BEGIN
   IF TG_OP = 'UPDATE' AND OLD.state IN ('shipped', 'void') AND NEW.state <> OLD.state THEN
     RAISE EXCEPTION 'license plate % is % for ever', OLD.code, OLD.state USING ERRCODE = 'WM002';
   END IF;
-  IF NEW.parent_id IS NOT NULL AND EXISTS (
-    WITH RECURSIVE up (id, parent_id) AS (
-      SELECT l.id, l.parent_id FROM lpn l
-       WHERE l.warehouse_id = NEW.warehouse_id AND l.id = NEW.parent_id
-      UNION
-      SELECT l.id, l.parent_id FROM up JOIN lpn l
-          ON l.warehouse_id = NEW.warehouse_id AND l.id = up.parent_id)
-    SELECT 1 FROM up WHERE id = NEW.id) THEN
-    RAISE EXCEPTION 'license plate % would stand on itself', NEW.code USING ERRCODE = '23514';
-  END IF;
+  WHILE above IS NOT NULL LOOP
+    IF above = NEW.id THEN
+      RAISE EXCEPTION 'license plate % would stand on itself', NEW.code USING ERRCODE = '23514';
+    END IF;
+    SELECT parent_id INTO above FROM lpn
+     WHERE warehouse_id = NEW.warehouse_id AND id = above FOR NO KEY UPDATE;
+  END LOOP;
   RETURN NEW;
 END $$;
 CREATE TRIGGER guard_lpn BEFORE INSERT OR UPDATE OF parent_id, state ON lpn
@@ -190,6 +202,38 @@ CREATE TRIGGER guard_tour BEFORE UPDATE OF claimed_by ON tour
   FOR EACH ROW WHEN (OLD.state = 'claimed' AND OLD.goods_in_hand AND NEW.goods_in_hand
     AND NEW.claimed_by IS DISTINCT FROM OLD.claimed_by AND NEW.cause NOT LIKE 'handover:%')
   EXECUTE FUNCTION guard_tour();
+"""
+
+# A lot keeps its expiry, item and owner: it changes only inside an act that says why, in
+# `wms.lot_correction`. A bin keeps its side of the ledger's border, and is blocked, not deleted:
+# movements name it for ever.
+GUARD_LOT_AND_BIN = """
+CREATE FUNCTION guard_lot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'lot % keeps its expiry, item and owner', OLD.code USING ERRCODE = 'WM002';
+END $$;
+CREATE TRIGGER guard_lot BEFORE UPDATE ON lot
+  FOR EACH ROW WHEN (
+    (OLD.owner_id, OLD.item_id, OLD.code, OLD.expires_on)
+      IS DISTINCT FROM (NEW.owner_id, NEW.item_id, NEW.code, NEW.expires_on)
+    AND coalesce(current_setting('wms.lot_correction', true), '') = '')
+  EXECUTE FUNCTION guard_lot();
+ALTER TABLE lot ADD CONSTRAINT lot_warehouse_id_id_item_id_key UNIQUE (warehouse_id, id, item_id);
+ALTER TABLE balance DROP CONSTRAINT balance_warehouse_id_lot_id_fkey;
+ALTER TABLE balance ADD CONSTRAINT balance_warehouse_id_lot_id_item_id_fkey
+  FOREIGN KEY (warehouse_id, lot_id, item_id) REFERENCES lot (warehouse_id, id, item_id);
+CREATE FUNCTION guard_bin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'bin % stays: movements name it. Block it instead', OLD.code
+    USING ERRCODE = 'WM002';
+END $$;
+CREATE TRIGGER guard_bin_kind BEFORE UPDATE OF kind ON bin
+  FOR EACH ROW WHEN (
+    (OLD.kind IN ('supplier', 'customer', 'adjustment', 'scrap'))
+      <> (NEW.kind IN ('supplier', 'customer', 'adjustment', 'scrap')))
+  EXECUTE FUNCTION guard_bin();
+CREATE TRIGGER guard_bin_delete BEFORE DELETE ON bin
+  FOR EACH ROW EXECUTE FUNCTION guard_bin();
 """
 
 FREEZE = """
@@ -218,6 +262,7 @@ def upgrade() -> None:
     run(GUARD_BALANCE)
     run(APPLY_ALLOCATION)
     run(GUARD_LPN_AND_TOUR)
+    run(GUARD_LOT_AND_BIN)
     for table in ("movement", "scan", "receipt_line", "count_line"):
         run(FREEZE.format(table=table))
     run("ALTER TABLE balance SET (fillfactor = 80);")

@@ -40,6 +40,7 @@ lot = floor_table(
     col("recalled", Boolean, default="false"),
     ForeignKeyConstraint(["item_id", "owner_id"], ["item.id", "item.owner_id"]),
     UniqueConstraint("warehouse_id", "owner_id", "item_id", "code"),
+    UniqueConstraint("warehouse_id", "id", "item_id"),
 )
 
 lpn = floor_table(
@@ -88,7 +89,7 @@ balance = floor_table(
     CheckConstraint(f"status in {STATUSES}", name="status_known"),
     ForeignKeyConstraint(["item_id", "owner_id"], ["item.id", "item.owner_id"]),
     floor_key("bin_id", "bin"),
-    floor_key("lot_id", "lot"),
+    floor_key("lot_id item_id", "lot", "id item_id"),
     floor_key(
         "lpn_id bin_id", "lpn", "id bin_id", deferrable=True, initially="DEFERRED",
         name="balance_shares_the_place_of_its_lpn",
