@@ -15,9 +15,6 @@ from litestar import Litestar, get
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
 from litestar.response import Redirect
-from wms.events.worker import run_events
-from wms.planning import pool
-from wms.planning.warm import warm_up
 
 from web import assets, errors
 from web.api import HANDLERS as API
@@ -25,6 +22,9 @@ from web.office import HANDLERS as OFFICE
 from web.scanner import login, pages
 from web.templating import CONTENT_SECURITY_POLICY
 from wms.db import Db
+from wms.events.worker import run_events
+from wms.planning import pool
+from wms.planning.warm import warm_up
 from wms.settings import Settings, read_settings
 from wms.worker import run_chores
 

@@ -13,7 +13,7 @@ def warm_up() -> str:
     depot = Spot("DEPOT", 0, -1000, 0, None)
     done = []
     for levels in ((0, 20_000), (0, 10_000, 20_000)):
-        layout = Layout(aisles, [CrossAisle(y) for y in levels], [*spots, depot])
+        layout = Layout(tuple(aisles), tuple(CrossAisle(y) for y in levels), (*spots, depot))
         orders = [
             BatchOrder(
                 f"O{n}",
