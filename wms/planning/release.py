@@ -20,7 +20,7 @@ from wms.planning.comb import comb_walk
 from wms.planning.stop import MaxRounds, StopRule
 
 DEFAULT_STOP = MaxRounds(50)
-MOVES, FIRST_CYCLE, LONGER = 20_000, 20, 2.0
+MOVES, FIRST_CYCLE, LONGER = 5_000, 100, 2.0
 HOT, COLD = 6.0, 0.5
 TRIES = 300
 SPARE_BATCHES = 1
@@ -107,25 +107,27 @@ def plan_release(
     numbered = [number for numbers in by_item.values() for number in numbers]
     zones = sorted({piece.zone for piece in stock})
     store = _store(able, stock, numbered, by_item, zones, volumes, limits, seed)
-    for batch in range(len(store.riders)):
+    for batch in range(int(store[search.BATCHES])):
         search.fill(store, batch, TRIES)
-    best_batch, best_taken = store.batch.copy(), store.taken.copy()
-    best = np.array([store.numbers[search.COST]])
+    best_batch = np.zeros(len(able), np.int64)
+    best_taken = np.zeros(sum(len(order.items) for order in able), np.int64)
+    search.save(store, best_batch, best_taken)
+    best = np.array([store[search.COST]])
     rounds, left, cycle, heat, cooling = 0, 0, FIRST_CYCLE, 0.0, 1.0
-    enough = int(store.numbers[search.PIECES]) >= limits.pieces_min
+    enough = int(store[search.PIECES]) >= limits.pieces_min
     while (reason := watch(float(best[0]))) is None:
-        if not store.numbers[search.CHOSEN]:
+        if not store[search.CHOSEN_COUNT]:
             reason = "nothing fits"
             break
         if left == 0:
             search.reload(store, best_batch, best_taken)
-            store.numbers[search.COST] = best[0]
+            store[search.COST] = best[0]
             left, heat = cycle, HOT
             cooling = (COLD / HOT) ** (1 / (cycle * MOVES))
             cycle = int(cycle * LONGER)
         rounds, left = rounds + 1, left - 1
         heat = search.anneal_release(store, best_batch, best_taken, best, MOVES, heat, cooling)
-    batches = _batches(able, stock, numbered, store, best_batch, best_taken, limits)
+    batches = _batches(able, stock, numbered, best_batch, best_taken, limits)
     total = sum(walk.distance for batch in batches for walk in batch.lists)
     pieces = sum(len(walk.picks) for batch in batches for walk in batch.lists)
     return Release(batches, total, pieces, reason, rounds, enough)
@@ -140,7 +142,7 @@ def _store(
     volumes: Mapping[str, int],
     limits: Limits,
     seed: int,
-) -> search.Store:
+) -> np.ndarray:
     item_of = {item: number for number, item in enumerate(by_item)}
     zone_of = {zone: number for number, zone in enumerate(zones)}
     sizes = [len(order.items) for order in able]
@@ -151,28 +153,38 @@ def _store(
         for numbers in by_item.values()
     ]
     alone = [sum(nearest[item_of[i]] for i in order.items) / len(order.items) for order in able]
-    lists = np.zeros((batches, len(zones), 5), np.int64)
+    lists = np.zeros((batches, len(zones), search.LIST_SIZE), np.int64)
     lists[:, :, search.HEAD] = -1
-    pieces = sum(sizes)
-    return search.Store(
-        order_ptr=np.cumsum([0, *sizes]),
-        piece_item=np.array([item_of[i] for order in able for i in order.items]),
-        item_ptr=np.cumsum([0, *(len(numbers) for numbers in by_item.values())]),
-        stock_x=np.array([stock[n].x for n in numbered], np.int64),
-        stock_depth=np.array([abs(stock[n].depth) for n in numbered], np.int64),
-        stock_zone=np.array([zone_of[stock[n].zone] for n in numbered], np.int64),
-        volume=np.array([volumes.get(item, 0) for item in by_item], np.int64),
-        limits=np.array([limits.pieces_min, limits.orders_max, limits.volume_max]),
-        rank=np.argsort(np.array(alone), kind="stable"),
-        batch=np.full(len(able), -1, np.int64),
-        riders=np.zeros(batches, np.int64),
-        taken=np.full(pieces, -1, np.int64),
-        used=np.zeros(len(numbered), np.int64),
-        lists=lists,
-        links=np.full((len(numbered), 2), -1, np.int64),
-        chosen=np.zeros(len(able) + 1, np.int64),
-        place=np.zeros(len(able), np.int64),
-        numbers=np.array([0, 0, 0, seed % 2147483646 + 1], np.int64),
+    unset = np.full(max(sum(sizes), len(numbered)), -1, np.int64)
+    return search.new_store(
+        {
+            search.LUCK: seed % 2147483646 + 1,
+            search.PIECES_MIN: limits.pieces_min,
+            search.ORDERS_MAX: limits.orders_max,
+            search.VOLUME_MAX: limits.volume_max,
+            search.ORDERS: len(able),
+            search.BATCHES: batches,
+            search.ZONES: len(zones),
+        },
+        {
+            search.ORDER_PTR: np.cumsum([0, *sizes]),
+            search.PIECE_ITEM: np.array([item_of[i] for order in able for i in order.items]),
+            search.ITEM_PTR: np.cumsum([0, *(len(numbers) for numbers in by_item.values())]),
+            search.STOCK_X: np.array([stock[n].x for n in numbered]),
+            search.STOCK_DEPTH: np.array([abs(stock[n].depth) for n in numbered]),
+            search.STOCK_ZONE: np.array([zone_of[stock[n].zone] for n in numbered]),
+            search.ITEM_VOLUME: np.array([volumes.get(item, 0) for item in by_item]),
+            search.RANK: np.argsort(np.array(alone), kind="stable"),
+            search.BATCH: unset[: len(able)],
+            search.RIDERS: np.zeros(batches),
+            search.TAKEN: unset[: sum(sizes)],
+            search.USED: np.zeros(len(numbered)),
+            search.LISTS: lists,
+            search.BEFORE: unset[: len(numbered)],
+            search.AFTER: unset[: len(numbered)],
+            search.CHOSEN: np.zeros(len(able) + 1),
+            search.PLACE: np.zeros(len(able)),
+        },
     )
 
 
@@ -180,18 +192,18 @@ def _batches(
     able: list[WaitingOrder],
     stock: Sequence[StockPiece],
     numbered: list[int],
-    store: search.Store,
     batch_of: np.ndarray,
     taken: np.ndarray,
     limits: Limits,
 ) -> tuple[ReleaseBatch, ...]:
     """The plan with its lists in walking order."""
+    starts = np.cumsum([0, *(len(order.items) for order in able)])
     found: list[ReleaseBatch] = []
-    for batch in range(len(store.riders)):
+    for batch in range(int(batch_of.max()) + 1):
         rows = [row for row in range(len(able)) if batch_of[row] == batch]
         by_zone: dict[str, list[tuple[str, int]]] = {}
         for row in rows:
-            for at in range(store.order_ptr[row], store.order_ptr[row + 1]):
+            for at in range(starts[row], starts[row + 1]):
                 number = numbered[taken[at]]
                 by_zone.setdefault(stock[number].zone, []).append((able[row].id, number))
         lists = []
