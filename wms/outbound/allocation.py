@@ -56,7 +56,7 @@ async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> list[Pr
 
     A line gets its soft promise, and more only from what no other order was promised. Orders with
     `whole` lines get everything or nothing. Lock the items and the orders first.
-    Locks balances in key order. Five statements, however many lines.
+    Locks balances in key order. Four statements, however many lines.
     """
     promises: list[Promise] = []
     got: dict[int, int] = {}
