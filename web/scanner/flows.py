@@ -9,6 +9,7 @@ from web.scanner.acts import Procedure
 from wms.counting import counts
 from wms.db import Tx
 from wms.inbound import putaway, receiving
+from wms.inventory import moving
 from wms.outbound import packing, pick_exceptions, picking, putback, shipping
 from wms.stamp import Stamp
 from wms.steps import Packet
@@ -24,6 +25,7 @@ PACKETS: dict[str, PacketOf] = {
     "load": shipping.packet,
     "putback": putback.packet,
     "count": counts.packet,
+    "move": moving.packet,
 }
 
 ACTS: dict[str, Procedure] = {
@@ -39,6 +41,7 @@ ACTS: dict[str, Procedure] = {
     "depart": shipping.depart,
     "putback": putback.confirm,
     "count": counts.confirm,
+    "move": moving.confirm,
 }
 
 ROLES: dict[str, tuple[str, ...]] = {
