@@ -45,7 +45,11 @@ async def test_a_scan_of_a_case_packs_the_case(world: World) -> None:
     tour = await packs.open_bench(world, order["totes"][0])
     answer = await packs.work(world, "pack", tour, "PAT", item=gtin("MUG", "case"))
     assert answer.ok
-    again = await packs.work(world, "pack", tour, "PAT", item=gtin("MUG", "case"))
+    [step] = (await packs.show(world, "pack", tour, "PAT")).steps
+    assert gtin("MUG", "case") not in step.questions[1].accepts
+    again = await packs.send(
+        world, packs.act(step, order["totes"][0], gtin("MUG", "case")), "PAT"
+    )
     assert (again.ok, again.code) == (False, "TooMany")
     assert await packs.parts(world, order, "packed") == 12
     assert (await packs.work(world, "pack", tour, "PAT", item=gtin("MUG"))).ok
@@ -80,7 +84,9 @@ async def test_one_item_too_many_is_refused_and_stands_on_a_clarify_plate(world:
     order = await packs.picked(world, "ORD-1", line("MUG", 1), line("LAMP", 1))
     tour = await packs.open_bench(world, order["totes"][0])
     assert (await packs.work(world, "pack", tour, "PAT", item="MUG")).ok
-    extra = await packs.work(world, "pack", tour, "PAT", item="MUG")
+    [step] = (await packs.show(world, "pack", tour, "PAT")).steps
+    assert gtin("MUG") not in step.questions[1].accepts
+    extra = await packs.send(world, packs.act(step, order["totes"][0], gtin("MUG")), "PAT")
     assert (extra.ok, extra.code) == (False, "AllPacked")
     plate = label("LP", "X1")
     aside = await packs.work(

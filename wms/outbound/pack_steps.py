@@ -207,12 +207,14 @@ def carton_question(types: Sequence[CartonChoice], default: str) -> Question:
     )
 
 
-def item_questions(bench: Bench) -> list[Question]:
-    """Any item of the order; those already in the box too, so that an extra one gets its words."""
+def item_questions(bench: Bench, *, beyond: bool = False) -> list[Question]:
+    """Any item in the totes. `beyond` takes what is too many as well, to refuse it in words: a
+    page that stood for some scans takes codes that are no longer due."""
     kinds = {content.sku for content in bench.inside}
     show = min(kinds) if len(kinds) == 1 else f"an item of {bench.order_no}"
+    contents = [*bench.boxed, *bench.inside] if beyond else bench.inside
     item = Question(fact="item", ask="Scan each item", show=show,
-                    accepts=item_accepts([*bench.boxed, *bench.inside]))  # fmt: skip
+                    accepts=item_accepts(contents, beyond=beyond))  # fmt: skip
     return [item, *lot_and_serial(bench.inside)]
 
 
@@ -250,14 +252,14 @@ def _qty_path(bench: Bench, questions: Sequence[Question]) -> Path:
     return Path(code="qty", word="Key a number", questions=(*questions, qty))
 
 
-def carton_step(bench: Bench) -> Step:
+def carton_step(bench: Bench, *, beyond: bool = False) -> Step:
     """Open a carton and put its first item in."""
     suggested = suggest_type(bench)
     code = suggested.code if suggested else ""
     questions = (
         tote_question(bench),
         carton_question(legal_types(bench), code),
-        *item_questions(bench),
+        *item_questions(bench, beyond=beyond),
     )
     return Step(
         ref=f"carton/{bench.tour_id}",
@@ -273,9 +275,9 @@ def carton_step(bench: Bench) -> Step:
     )
 
 
-def pack_step(bench: Bench, carton: OpenCarton) -> Step:
+def pack_step(bench: Bench, carton: OpenCarton, *, beyond: bool = False) -> Step:
     """Scan items into the open carton until none is left."""
-    questions = (tote_question(bench), *item_questions(bench))
+    questions = (tote_question(bench), *item_questions(bench, beyond=beyond))
     bigger = Path(code="box", word="Other box", questions=(carton_question(bench.types, ""),))
     return Step(
         ref=f"pack/{bench.tour_id}",

@@ -67,8 +67,7 @@ async def open_carton(tx: Tx, stamp: Stamp, act: Act) -> Answer:
         return await _stop(tx, stamp, seen, act)
     if bench.carton is not None or not bench.inside or act.version != bench.closed + 1:
         raise StaleStep()
-    step = carton_step(bench)
-    facts = finished(step, act)
+    facts = finished(carton_step(bench, beyond=True), act)
     out = await way_out(tx, stamp, seen, act, facts, bench.inside)
     if out is not None:
         return out
@@ -98,7 +97,7 @@ async def pack(tx: Tx, stamp: Stamp, act: Act) -> Answer:
         return await _stop(tx, stamp, seen, act)
     if carton is None or not bench.inside or act.version != carton.lpn_id:
         raise StaleStep()
-    facts = finished(pack_step(bench, carton), act)
+    facts = finished(pack_step(bench, carton, beyond=True), act)
     out = await way_out(tx, stamp, seen, act, facts, bench.inside)
     if out is not None:
         return out

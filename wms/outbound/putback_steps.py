@@ -59,14 +59,18 @@ def choose_target(load: Load, candidates: Sequence[int], rooms: dict[int, Room])
     return None
 
 
-def item_accepts(contents: Iterable[Content]) -> dict[str, Facts]:
-    """What proves an item: its barcodes (with what each counts), its SKU, its serials."""
+def item_accepts(contents: Sequence[Content], *, beyond: bool = False) -> dict[str, Facts]:
+    """What proves an item: its barcodes (with what each counts), its SKU, its serials.
+
+    A code that counts more than is there is not accepted; `beyond` takes it, to say so in words.
+    """
     accepts: dict[str, Facts] = {}
     for content in contents:
         item = {"item": str(content.item_id), "per": "1"}
         accepts[normal(content.sku)] = item
         for code, per in zip(content.codes, content.code_qtys, strict=True):
-            accepts[code] = {**item, "per": str(per)}
+            if per <= content.qty or beyond:
+                accepts[code] = {**item, "per": str(per)}
     for content in contents:
         if content.serial:
             fact = {"item": str(content.item_id), "per": "1", "serial": content.serial}
