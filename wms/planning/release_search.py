@@ -161,7 +161,7 @@ def _ride(s, order, batch):
     s[s[RIDERS] + batch] += 1
     s[s[CHOSEN] + s[CHOSEN_COUNT]] = order
     s[s[PLACE] + order] = s[CHOSEN_COUNT]
-    s[CHOSEN] += 1
+    s[CHOSEN_COUNT] += 1
     s[PIECES] += s[s[ORDER_PTR] + order + 1] - s[s[ORDER_PTR] + order]
 
 
@@ -323,7 +323,7 @@ def fill(s, batch, tries):
 @kernel
 def anneal_release(s, best_batch, best_taken, best, moves, heat, cooling):
     """`moves` random changes at falling heat; keeps the best plan. Returns the heat."""
-    kept, kept_too = np.zeros(4096, np.int64), np.zeros(4096, np.int64)
+    kept, kept_too = np.zeros(len(best_taken), np.int64), np.zeros(len(best_taken), np.int64)
     batches = s[BATCHES]
     for _ in range(moves):
         heat *= cooling
@@ -371,7 +371,7 @@ def save(s, best_batch, best_taken):
 @kernel
 def reload(s, best_batch, best_taken):
     """Make the plan the given one."""
-    kept = np.zeros(4096, np.int64)
+    kept = np.zeros(len(best_taken), np.int64)
     while s[CHOSEN_COUNT] > 0:
         remove_order(s, s[s[CHOSEN] + s[CHOSEN_COUNT] - 1])
     for order in range(len(best_batch)):
