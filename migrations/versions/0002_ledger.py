@@ -206,8 +206,8 @@ CREATE TRIGGER guard_tour BEFORE UPDATE OF claimed_by ON tour
 
 # A lot keeps its expiry, item and owner: it changes only inside an act that says why, in
 # `wms.lot_correction`. A bin keeps its side of the ledger's border, and is blocked, not deleted:
-# movements name it for ever.
-GUARD_LOT_AND_BIN = """
+# movements name it for ever. A warehouse's calendar is one that PostgreSQL knows.
+GUARD_MASTER_DATA = """
 CREATE FUNCTION guard_lot() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'lot % keeps its expiry, item and owner', OLD.code USING ERRCODE = 'WM002';
@@ -234,6 +234,13 @@ CREATE TRIGGER guard_bin_kind BEFORE UPDATE OF kind ON bin
   EXECUTE FUNCTION guard_bin();
 CREATE TRIGGER guard_bin_delete BEFORE DELETE ON bin
   FOR EACH ROW EXECUTE FUNCTION guard_bin();
+CREATE FUNCTION guard_timezone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM now() AT TIME ZONE NEW.timezone;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard_timezone BEFORE INSERT OR UPDATE OF timezone ON warehouse
+  FOR EACH ROW EXECUTE FUNCTION guard_timezone();
 """
 
 FREEZE = """
@@ -262,7 +269,7 @@ def upgrade() -> None:
     run(GUARD_BALANCE)
     run(APPLY_ALLOCATION)
     run(GUARD_LPN_AND_TOUR)
-    run(GUARD_LOT_AND_BIN)
+    run(GUARD_MASTER_DATA)
     for table in ("movement", "scan", "receipt_line", "count_line"):
         run(FREEZE.format(table=table))
     run("ALTER TABLE balance SET (fillfactor = 80);")
