@@ -147,6 +147,9 @@ def upgrade() -> None:
         "outbound_order",
         sa.Column("allow_partial", sa.Boolean(), server_default=sa.text("true"), nullable=False),
     )
+    op.create_index(
+        "outbound_order_cutoff_ix", "outbound_order", ["warehouse_id", "cutoff_at", "id"]
+    )
     op.create_table(
         "api_request",
         sa.Column("warehouse_id", sa.Integer(), nullable=False),

@@ -167,3 +167,12 @@ def soft_promises(wants: Sequence[tuple[int, int]], spare: dict[int, int]) -> li
         spare[item_id] = spare.get(item_id, 0) - part
         given.append(part)
     return given
+
+
+def why_missing(free: int, got: int, elsewhere: int, stopped: int) -> str:
+    """Why an order cannot have all of an item, as a code; the first cause that could be mended."""
+    if free > got:
+        return "promised_to_others"
+    if elsewhere > 0:
+        return "in_putaway"
+    return "stopped" if stopped > 0 else "out_of_stock"

@@ -56,6 +56,7 @@ outbound_order = floor_table(
     UniqueConstraint("warehouse_id", "owner_id", "external_id"),
     Index("outbound_order_open_ix", "warehouse_id", "cutoff_at", "id", postgresql_where=text(
         "state not in ('shipped', 'shorted', 'cancelled')")),
+    Index("outbound_order_cutoff_ix", "warehouse_id", "cutoff_at", "id"),
     Index("outbound_order_wave_ix", "warehouse_id", "wave_id", postgresql_where=text(
         "wave_id is not null")),
 )  # fmt: skip
