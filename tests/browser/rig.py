@@ -6,10 +6,12 @@ alike (network conditions of the developer tools do not reach a service worker).
 
 import asyncio
 import contextlib
+import inspect
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from litestar import Litestar
@@ -139,3 +141,16 @@ async def trigger(page: Page, code: str, suffix: str = "Enter") -> None:
 
 async def heard(page: Page) -> list[str]:
     return await page.evaluate("window.heard")
+
+
+async def wait_for(condition: Callable[[], Any], expected: Any = True, seconds: float = 8) -> None:
+    """Waits until `condition` (awaited if need be) gives what is expected."""
+    found: Any = None
+    for _ in range(int(seconds / 0.02)):
+        found = condition()
+        if inspect.isawaitable(found):
+            found = await found
+        if (bool(found) if expected is True else found) == expected:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"waited for {expected!r}, last seen {found!r}")
