@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests import world as w
 from tests.world import World
-from web.scanner.acts import perform
+from web.scanner.acts import Procedure, perform
 from wms.db import insert
 from wms.errors import Busy
 from wms.ids import uuid7
@@ -21,7 +21,7 @@ from wms.outbound.tables import outbound_order, planned_carton
 from wms.steps import Act, Answer, Packet, Step, default_of, question, walk
 from wms.tasks import engine
 
-ACTS = {
+ACTS: dict[str, Procedure] = {
     "carton": packing.open_carton,
     "pack": packing.pack,
     "close-carton": packing.close,
@@ -114,9 +114,12 @@ async def open_bench(world: World, tote: str, user: str = "PAT") -> int:
     return tour
 
 
-async def open_door(world: World, dock: str = "DOCK-PARCEL", user: str = "LEO") -> int | None:
+async def open_door(world: World, dock: str = "DOCK-PARCEL", user: str = "LEO") -> int:
+    """The loader scans a door at the hub."""
     async with world.db.transaction() as tx:
-        return await opening.find_load_tour(tx, w.stamp(world, user), dock)
+        tour = await opening.find_load_tour(tx, w.stamp(world, user), dock)
+    assert tour is not None, f"nothing is to be loaded at {dock}"
+    return tour
 
 
 async def open_putback(world: World, code: str, user: str = "PIA") -> int | None:
