@@ -362,3 +362,8 @@ async def sign_in(world: World, user: str, device: str = "") -> str:
         attempt = await signin.start_attempt(tx, badge(user), PIN)
     async with world.db.transaction() as tx:
         return await signin.open_session(tx, attempt, device or f"device-{user}", "W1", world.at)
+
+
+async def small_warehouse_at(url: str) -> World:
+    """The small warehouse in the database at `url`; close `world.db` afterwards."""
+    return await small_warehouse(Db(url))

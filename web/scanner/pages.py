@@ -128,9 +128,10 @@ async def next_work(request: REQUEST) -> Response[Any]:
 
 
 @get("/floor/{flow:str}/{ident:str}")
-async def show(request: REQUEST, flow: str, ident: str) -> Response[Any]:
+async def show(request: REQUEST) -> Response[Any]:
     """A packet: the page with its questions, or the same as JSON."""
     session = await session_of(request)
+    flow, ident = request.path_params["flow"], request.path_params["ident"]
     if flow not in PACKETS:
         raise NoSuchFlow(flow=flow)
     access.require(session, *ROLES[flow], "supervisor")

@@ -131,6 +131,8 @@ CLAIM_NEXT = text(
     """
 )
 
+# One person asking twice (double tap, reload) queues: the second request finds what the first got.
+QUEUE_UP = text("SELECT pg_advisory_xact_lock(:warehouse_id, CAST(:user_id AS int))")
 MINE = text(
     """
     SELECT id, kind, state, wave_id, claimed_by, device, goods_in_hand, cause FROM tour
@@ -293,7 +295,12 @@ async def claim_next(tx: Tx, stamp: Stamp, kinds: Sequence[str]) -> Tour | None:
 
 
 async def find_mine(tx: Tx, stamp: Stamp) -> Tour | None:
-    """The tour this person already holds (goods in hand first), or None."""
+    """The tour this person already holds (goods in hand first), or None.
+
+    Locks: other requests of the same person wait here until the transaction ends, so nobody ends
+    up with two tours.
+    """
+    await tx.execute(QUEUE_UP, {"warehouse_id": stamp.warehouse_id, "user_id": stamp.user_id})
     return await row(
         tx, MINE, Tour, warehouse_id=stamp.warehouse_id, user_id=stamp.user_id
     )
