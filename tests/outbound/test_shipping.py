@@ -122,6 +122,27 @@ async def test_held_and_cancelled_orders_do_not_go_on_the_truck(world: World) ->
     assert await packs.ledger_differs(world) == []
 
 
+async def test_a_recalled_lot_stops_at_the_bench_and_comes_off_the_truck(world: World) -> None:
+    order = await packed(world, 1, line("BEANS", 1, lot="L1"))
+    open_one = await packs.picked(
+        world, "ORD-9", line("BEANS", 2, lot="L1", bin="A-02-09"), totes=("T9",)
+    )
+    bench = await packs.open_bench(world, open_one["totes"][0])
+    await packs.work(world, "pack", bench, "PAT")
+    tour = await packs.open_door(world)
+    await packs.work(world, "load", tour, "LEO")
+    async with world.db.transaction() as tx:
+        await tx.exec_driver_sql("UPDATE lot SET recalled = true")
+    assert (await packs.work(world, "pack", bench, "PAT")).code == "LotRecalled"
+    assert (await packs.work(world, "pack", bench, "PAT", "full")).code == "LotRecalled"
+    [off] = (await packs.show(world, "load", tour, "LEO")).steps
+    assert off.verb == "TAKE OFF"
+    assert (await packs.work(world, "load", tour, "LEO")).ok
+    again = await packs.work(world, "load", tour, "LEO", carton=order["boxes"][0])
+    assert again.code == "OrderStopped"
+    assert await packs.parts(world, order, "shipped") == 0
+
+
 async def test_a_carton_scanned_where_the_seal_is_asked_for_is_loaded(world: World) -> None:
     first = await packed(world, 1)
     tour = await packs.open_door(world)

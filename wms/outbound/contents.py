@@ -28,6 +28,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     serial_tracked: bool
     lot_id: int | None
     lot_code: str
+    recalled: bool  # its lot: it must not leave
     serial: str
     status: str
     qty: int
@@ -64,7 +65,8 @@ CONTENTS = text(
     """
     SELECT l.id AS lpn_id, l.code AS lpn_code, l.kind AS lpn_kind, b.bin_id, b.owner_id,
            w.code AS owner_code, b.item_id, i.sku, i.description, i.serial_tracked, b.lot_id,
-           coalesce(t.code, '') AS lot_code, b.serial, b.status, b.on_hand AS qty,
+           coalesce(t.code, '') AS lot_code, coalesce(t.recalled, false) AS recalled, b.serial,
+           b.status, b.on_hand AS qty,
            coalesce(p.weight_g, 0) AS unit_g,
            ARRAY[coalesce(p.length_mm, 0), coalesce(p.width_mm, 0), coalesce(p.height_mm, 0)]
              AS unit_mm, i.separation,

@@ -78,8 +78,9 @@ async def depart_load(tx: Tx, stamp: Stamp, door: Door, seal: str) -> Answer:
         raise NothingLoaded()
     orders = await take_orders(tx, stamp, sorted({each.order_id for each in door.loaded}))
     stopped = {order.id for order in orders if order.stopped}
-    if stopped:
-        raise TakeOff(cartons=names([c for c in door.loaded if c.order_id in stopped]))
+    wrong = [each for each in door.loaded if each.stopped or each.order_id in stopped]
+    if wrong:
+        raise TakeOff(cartons=names(wrong))
     lane = await loads.get_lane(tx, stamp, load.carrier_id, orders[0].service)
     packages = await list_packages(tx, stamp, [order.id for order in orders])
     told = await describe_packages(tx, stamp, packages)

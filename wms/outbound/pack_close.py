@@ -16,7 +16,13 @@ from wms.outbound import loads, pack_sql
 from wms.outbound.bench import Seen
 from wms.outbound.line_parts import Shifted
 from wms.outbound.order_events import OrderHead, bump, emit_order
-from wms.outbound.pack_steps import OpenCarton, expected_g, require_count, require_weight
+from wms.outbound.pack_steps import (
+    OpenCarton,
+    expected_g,
+    require_count,
+    require_not_recalled,
+    require_weight,
+)
 from wms.outbound.shipped import settle_shipped
 from wms.outbound.shipping_queries import (
     carr,
@@ -50,9 +56,10 @@ async def close_box(
     """Close the open carton with the facts of its close questions.
 
     Locks: share the carrier's open load, then take the bench, before. Raises WeightOff,
-    CountDiffers. Emits package.closed, label.created, load.opened for the first carton of a
-    carrier, order.packed for the last of the order.
+    CountDiffers, LotRecalled. Emits package.closed, label.created, load.opened for the first
+    carton of a carrier, order.packed for the last of the order.
     """
+    require_not_recalled(seen.bench.boxed)
     weight_g, check = int(facts["weight"]), "inside"
     if path == "recount":
         require_count(seen.bench.boxed, facts)

@@ -38,6 +38,10 @@ class WeightOff(Refused):
     say = "{weight} g, but {expected} g was expected. Take everything out and tap Recount."
 
 
+class LotRecalled(Refused):
+    say = "Stop: lot {lot} of {sku} was recalled. Put it aside and call your lead."
+
+
 class CountDiffers(Refused):
     say = "{sku}: {counted} counted, {booked} scanned in. Look again, or tap Missing."
 
@@ -126,6 +130,13 @@ def pick_up(bench: Bench, facts: Facts) -> Taken:
         known = find_content(bench.boxed, {"item": facts["item"]})
         raise AllPacked(sku=known.sku if known else "that", order=bench.order_no)
     raise TooMany(left=anywhere.qty, sku=anywhere.sku, qty=qty)
+
+
+def require_not_recalled(contents: Sequence[Content]) -> None:
+    """Recalled goods never leave. Raises LotRecalled."""
+    for content in contents:
+        if content.recalled:
+            raise LotRecalled(lot=content.lot_code, sku=content.sku)
 
 
 def require_strength(bench: Bench, carton: OpenCarton, taken: Taken) -> None:

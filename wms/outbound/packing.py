@@ -33,6 +33,7 @@ from wms.outbound.pack_steps import (
     close_step,
     pack_step,
     pick_up,
+    require_not_recalled,
     require_strength,
 )
 from wms.outbound.putback import PART_OF, create_putback, release_empty
@@ -157,9 +158,10 @@ async def _into_box(
 ) -> bool:
     """Goods from the tote into the box; True when that emptied the tote, which is free then.
 
-    Emits inventory.moved.
+    Raises LotRecalled. Emits inventory.moved.
     """
     content, qty = taken.content, taken.qty
+    require_not_recalled([content])
     task_id = _task_of(seen.bench, content)
     movement_id = await ledger.move(
         tx, stamp, "pack", content.goods(qty), Place(content.bin_id, content.lpn_id),

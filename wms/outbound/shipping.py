@@ -56,6 +56,7 @@ class _Carton(msgspec.Struct, kw_only=True):
     sscc: str
     state: str
     load_id: int | None
+    recalled: bool
 
 
 class _Coming(msgspec.Struct):
@@ -66,12 +67,19 @@ class _Waiting(msgspec.Struct):
     cartons: int
 
 
+# Served by balance_lpn_ix.
+RECALLED = """
+    EXISTS (SELECT 1 FROM balance b
+              JOIN lot t ON t.warehouse_id = b.warehouse_id AND t.id = b.lot_id AND t.recalled
+             WHERE b.warehouse_id = :warehouse_id AND b.lpn_id = s.lpn_id AND b.on_hand > 0)
+"""
 # Served by shipment_carton_waiting_ix and shipment_carton_load_ix.
 STANDING = text(
-    """
+    f"""
     SELECT s.lpn_id, s.order_id, o.external_id AS order_no, s.sscc, s.load_id IS NOT NULL AS loaded,
            CASE WHEN o.cancel_requested <> '' OR o.state = 'cancelled' THEN 'cancelled'
-                WHEN o.hold_reason <> '' OR o.state = 'held' THEN 'held' ELSE '' END AS stopped,
+                WHEN o.hold_reason <> '' OR o.state = 'held' THEN 'held'
+                WHEN {RECALLED} THEN 'recalled' ELSE '' END AS stopped,
            s.weight_g
       FROM (SELECT * FROM shipment_carton
              WHERE warehouse_id = :warehouse_id AND carrier_id = :carrier_id AND load_id IS NULL
@@ -84,18 +92,22 @@ STANDING = text(
      ORDER BY s.closed_at, s.lpn_id
     """
 )
-# Served by outbound_order_open_ix.
+# Served by outbound_order_open_ix: what the crew works on for the cutoff of this load.
 COMING = text(
     """
     SELECT count(*) AS orders FROM outbound_order
      WHERE warehouse_id = :warehouse_id AND carrier_id = :carrier_id
        AND state NOT IN ('shipped', 'shorted', 'cancelled')
        AND state IN ('released', 'picking', 'picked')
+       AND hold_reason = '' AND cancel_requested = ''
+       AND cutoff_at <= greatest(:at, coalesce((SELECT due_at FROM tour
+             WHERE warehouse_id = :warehouse_id AND id = :tour_id), :at))
     """
 )
 CARTON = text(
-    """
-    SELECT s.lpn_id, s.order_id, s.carrier_id, o.service, s.sscc, l.state, s.load_id
+    f"""
+    SELECT s.lpn_id, s.order_id, s.carrier_id, o.service, s.sscc, l.state, s.load_id,
+           {RECALLED} AS recalled
       FROM shipment_carton s
       JOIN lpn l ON l.warehouse_id = s.warehouse_id AND l.id = s.lpn_id
       JOIN outbound_order o ON o.warehouse_id = s.warehouse_id AND o.id = s.order_id
@@ -134,7 +146,7 @@ async def look(tx: Tx, stamp: Stamp, load: Load) -> Door:
     """The door with the cartons of its carrier."""
     values = {"warehouse_id": stamp.warehouse_id, "carrier_id": load.carrier_id}
     cartons = await rows(tx, STANDING, Standing, **values, load_id=load.id)
-    coming = await row(tx, COMING, _Coming, **values)
+    coming = await row(tx, COMING, _Coming, **values, at=stamp.at, tour_id=load.tour_id)
     tour = await engine.find_tour(tx, stamp, load.tour_id) if load.tour_id else None
     mine = tour is not None and tour.state == "claimed" and tour.claimed_by == stamp.user_id
     return Door(load=load, cartons=cartons, coming=coming.orders if coming else 0, mine=mine)
@@ -193,12 +205,13 @@ async def _load_one(tx: Tx, stamp: Stamp, found: Load, sscc: str) -> Answer:
         raise WrongDoor(carton=_short(sscc), carrier=lane.carrier, door=lane.dock)
     order = await take_order(tx, stamp, carton.order_id)
     carton = await _get_carton(tx, stamp, sscc)  # again: the order's row was waited for
+    stopped = order.stopped or ("recalled" if carton.recalled else "")
     if carton.load_id == found.id and carton.state == "loaded":
-        if order.stopped:
+        if stopped:
             return await _take_off(tx, stamp, found, sscc)
         return Answer(ok=True, say=f"{_short(sscc)} is on the truck already", tone="care")
-    if order.stopped:
-        raise OrderStopped(order=order.external_id, why=order.stopped, carton=_short(sscc))
+    if stopped:
+        raise OrderStopped(order=order.external_id, why=stopped, carton=_short(sscc))
     if carton.state != "closed":
         raise AlreadyGone(carton=_short(sscc))
     plate = await plates.take_plate(tx, stamp, carton.lpn_id)
