@@ -8,8 +8,9 @@ from typing import Any
 
 from litestar import Response, get
 
-from web.api.paging import BadPage, limit_of, page
+from web.api.paging import limit_of, page
 from web.api.security import REQUEST, partner_of
+from web.paging import BadPage
 from wms.outbound import levels
 
 STOCK = "/v1/warehouses/{code:str}/inventory"

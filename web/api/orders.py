@@ -13,16 +13,16 @@ A rejected order is an event as well, so a rejection commits and is answered, no
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Response, get, post, put
 from litestar.enums import MediaType
 
-from web.api.paging import BadPage, json, limit_of, page
+from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
 from web.errors import problem
+from web.paging import page_place, page_token
 from wms import requests
 from wms.access.rules import OwnerForbidden
 from wms.db import Tx
@@ -35,7 +35,6 @@ from wms.outbound.order_events import find_order as find_head
 from wms.outbound.queries import Filter
 
 BATCH_MAX = 1000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TRIES = 3
 T = TypeVar("T")
 ORDERS = "/v1/warehouses/{code:str}/orders"
@@ -268,22 +267,6 @@ def _brief(head: OrderHead) -> dict[str, Any]:
         "id": str(head.id), "owner": head.owner, "external_id": head.external_id,
         "state": head.state, "hold_reason": head.hold_reason, "version": head.version,
     }  # fmt: skip
-
-
-def page_token(at: datetime, id: int) -> str:
-    """A place in the list, opaque to others."""
-    return f"{(at - EPOCH) // timedelta(microseconds=1)}.{id}"
-
-
-def page_place(token: str) -> tuple[datetime, int] | None:
-    """Raises BadPage."""
-    if not token:
-        return None
-    try:
-        at, _, id = token.partition(".")
-        return EPOCH + timedelta(microseconds=int(at)), int(id)
-    except (ValueError, OverflowError):
-        raise BadPage(name="after", value=token) from None
 
 
 def _raw(body: bytes, status: int) -> Response[Any]:

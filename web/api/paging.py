@@ -9,11 +9,7 @@ from litestar import Response
 from litestar.enums import MediaType
 
 from web.api.security import REQUEST
-from wms.errors import Invalid
-
-
-class BadPage(Invalid):
-    say = "`{name}` is wrong: {value}"
+from web.paging import BadPage
 
 
 def limit_of(request: REQUEST, most: int, default: int = 50) -> int:

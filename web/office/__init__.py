@@ -2,4 +2,9 @@
 
 from typing import Any
 
-HANDLERS: list[Any] = []
+from web.office import counts, events, exceptions, login, now, orders, waves
+
+HANDLERS: list[Any] = [
+    *login.HANDLERS, *now.HANDLERS, *orders.HANDLERS, *waves.HANDLERS, *counts.HANDLERS,
+    *exceptions.HANDLERS, *events.HANDLERS,
+]  # fmt: skip

@@ -22,6 +22,7 @@ from wms.stamp import Stamp
 CUTOFFS_MAX = 60
 WAVES_MAX = 50
 SHOWN_PAST = timedelta(hours=12)
+IN_WORK = ("open", "held", "released", "picking", "picked", "packed")
 
 
 class Site(msgspec.Struct, kw_only=True):
@@ -221,6 +222,25 @@ ITEM_FACTS = text(
 )
 
 
+# Served by outbound_order_open_ix.
+STATES = text(
+    """
+    SELECT state, cause, count(*) AS orders, min(cutoff_at) AS cutoff_at FROM outbound_order
+     WHERE warehouse_id = :warehouse_id AND state NOT IN ('shipped', 'shorted', 'cancelled')
+     GROUP BY state, cause
+    """
+)
+
+
+class Cause(msgspec.Struct, kw_only=True):
+    """Open orders that wait for the same thing; the next cutoff among them."""
+
+    state: str
+    cause: str
+    orders: int
+    cutoff_at: datetime
+
+
 class _Id(msgspec.Struct):
     id: int
 
@@ -246,6 +266,20 @@ async def list_cutoffs(tx: Tx, stamp: Stamp) -> list[Cutoff]:
         tx, CUTOFFS, Cutoff, warehouse_id=stamp.warehouse_id, since=stamp.at - SHOWN_PAST,
         limit=CUTOFFS_MAX,
     )  # fmt: skip
+
+
+async def list_causes(tx: Tx, stamp: Stamp) -> list[Cause]:
+    """Open orders by state and cause, most urgent first."""
+    found = await rows(tx, STATES, Cause, warehouse_id=stamp.warehouse_id)
+    return sorted(found, key=lambda each: (each.cutoff_at, each.state, each.cause))
+
+
+async def count_states(tx: Tx, stamp: Stamp) -> dict[str, int]:
+    """How many open orders are in each state, in the order of their life."""
+    counted: dict[str, int] = dict.fromkeys(IN_WORK, 0)
+    for each in await list_causes(tx, stamp):
+        counted[each.state] += each.orders
+    return counted
 
 
 async def list_waves(tx: Tx, stamp: Stamp) -> list[WaveRow]:

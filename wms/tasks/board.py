@@ -55,6 +55,30 @@ class Trouble(msgspec.Struct, kw_only=True):
     data: dict[str, Any]
 
 
+class OpenCount(msgspec.Struct, kw_only=True):
+    """A count that is not settled, and who is on it."""
+
+    id: int
+    bin_code: str
+    cause: str
+    state: str
+    round: int
+    requested_at: datetime
+    claimed_by: str
+
+
+class Stuck(msgspec.Struct, kw_only=True):
+    """A tour whose person has gone silent with goods in hand: it cannot lapse by itself."""
+
+    tour_id: int
+    kind: str
+    user_id: int
+    name: str
+    lease_until: datetime
+    last_scan_at: datetime | None
+    tasks_open: int
+
+
 # Open tours only: tour_ready_ix and tour_claimed_ix hold nothing else.
 WORK = text(
     """
@@ -115,6 +139,47 @@ TROUBLE = text(
      ORDER BY at DESC LIMIT :limit
     """
 )
+
+
+# Served by count_one_open_per_bin, which holds open counts only.
+OPEN_COUNTS = text(
+    """
+    SELECT c.id, b.code AS bin_code, c.cause, c.state, c.round, c.requested_at,
+           coalesce((SELECT a.name FROM task t
+                       JOIN tour u ON u.warehouse_id = t.warehouse_id AND u.id = t.tour_id
+                       JOIN app_user a ON a.id = u.claimed_by
+                      WHERE t.warehouse_id = c.warehouse_id AND t.from_bin_id = c.bin_id
+                        AND t.count_id = c.id AND t.state = 'open' LIMIT 1), '') AS claimed_by
+      FROM count c JOIN bin b ON b.warehouse_id = c.warehouse_id AND b.id = c.bin_id
+     WHERE c.warehouse_id = :warehouse_id AND c.state IN ('requested', 'recount', 'review')
+     ORDER BY c.requested_at, c.id LIMIT 200
+    """
+)
+# Served by tour_claimed_ix.
+STUCK = text(
+    """
+    SELECT u.id AS tour_id, u.kind, a.id AS user_id, a.name, u.lease_until, s.at AS last_scan_at,
+           (SELECT count(*) FROM task t WHERE t.warehouse_id = u.warehouse_id AND t.tour_id = u.id
+               AND t.state = 'open') AS tasks_open
+      FROM tour u JOIN app_user a ON a.id = u.claimed_by
+      LEFT JOIN LATERAL (
+        SELECT at FROM scan WHERE warehouse_id = u.warehouse_id AND user_id = a.id
+         ORDER BY id DESC LIMIT 1) s ON true
+     WHERE u.warehouse_id = :warehouse_id AND u.state = 'claimed' AND u.goods_in_hand
+       AND u.lease_until < :at
+     ORDER BY u.lease_until LIMIT 100
+    """
+)
+
+
+async def list_open_counts(tx: Tx, stamp: Stamp) -> list[OpenCount]:
+    """Counts to be done, recounted or decided, oldest first; at most 200."""
+    return await rows(tx, OPEN_COUNTS, OpenCount, warehouse_id=stamp.warehouse_id)
+
+
+async def list_stuck(tx: Tx, stamp: Stamp) -> list[Stuck]:
+    """Lapsed tours that need a hand-over, longest silent first."""
+    return await rows(tx, STUCK, Stuck, warehouse_id=stamp.warehouse_id, at=stamp.at)
 
 
 async def list_work(tx: Tx, stamp: Stamp) -> list[KindOfWork]:

@@ -1,0 +1,178 @@
+"""Release and waves: what should go out, what would happen, how far it is, take it back.
+
+    GET  /office/release?cutoff=&carrier=       candidates and what a release would do
+    POST /office/waves   order=… | cutoff=&carrier= | nothing (all that can go)
+    GET  /office/waves                          the newest waves
+    GET  /office/waves/{id}?tour=               one wave on the floor plan
+    GET  /office/waves/{id}/progress            its live part
+    POST /office/waves/{id}/pull-back
+
+A release answers as soon as the stock is promised; planning goes on behind and the wave's page
+follows it. When this process dies meanwhile, a chore finishes the wave.
+"""
+
+import asyncio
+import logging
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from web.office.drawing import draw_plan
+from web.office.frame import (
+    GUARDS,
+    REQUEST,
+    face_of,
+    field,
+    fields,
+    json,
+    onward,
+    page,
+    part,
+    wants_json,
+)
+from web.session import session_of, stamp_of
+from wms.db import Db
+from wms.errors import NotFound, WmsError
+from wms.outbound import board, queries, waves
+from wms.outbound.queries import Filter
+from wms.outbound.wave_map import load_map
+from wms.stamp import Stamp
+
+log = logging.getLogger("wms.web")
+SHOWN = 200
+_planning: set[asyncio.Task[Any]] = set()
+
+
+class NoSuchWave(NotFound):
+    say = "There is no wave {wave} in this warehouse."
+
+
+def _cutoff(value: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+@get("/office/release", guards=GUARDS, include_in_schema=False)
+async def show_release(request: REQUEST) -> Response[Any]:
+    """Pick a cutoff, see what a release would do, take orders out, release."""
+    asked = request.query_params
+    cutoff, carrier = _cutoff(asked.get("cutoff", "")), asked.get("carrier", "")
+    carrier_id = int(carrier) if carrier.isdigit() else None
+    async with request.app.state.db.reading() as tx:
+        face = await face_of(request, tx)
+        cutoffs = [each for each in await board.list_cutoffs(tx, face.stamp) if each.open]
+        ids = await board.list_candidates(tx, face.stamp, cutoff_at=cutoff, carrier_id=carrier_id)
+        preview = await board.what_if(tx, face.stamp, ids)
+        which = Filter(state="open", cutoff_at=cutoff, carrier_id=carrier_id)
+        shown = await queries.list_orders(tx, face.stamp, which, limit=SHOWN)
+        running = [each for each in await board.list_waves(tx, face.stamp)
+                   if each.state in ("planning", "released")][:8]  # fmt: skip
+    chosen = next((c for c in cutoffs if (c.cutoff_at, c.carrier_id) == (cutoff, carrier_id)), None)
+    wanted = set(ids)
+    return page(
+        request, face, "release", "release", cutoffs=cutoffs, chosen=chosen, preview=preview,
+        orders=[order for order in shown if int(order.id) in wanted], total=len(ids), waves=running,
+    )  # fmt: skip
+
+
+@post("/office/waves", guards=GUARDS, include_in_schema=False)
+async def release(request: REQUEST) -> Response[Any]:
+    """Promise the stock now, plan behind. JSON: the wave's id and who stays behind."""
+    session = await session_of(request)
+    stamp = stamp_of(session)
+    form = await request.form()
+    db: Db = request.app.state.db
+    ids = [int(each) for each in fields(form, "order") if each.isdigit()]
+    carrier = field(form, "carrier")
+    async with db.transaction() as tx:
+        if not ids and not field(form, "chosen"):
+            ids = await board.list_candidates(
+                tx, stamp, cutoff_at=_cutoff(field(form, "cutoff")),
+                carrier_id=int(carrier) if carrier.isdigit() else None,
+            )  # fmt: skip
+        wave_id, left = await waves.start_wave(tx, stamp, ids)
+    if wave_id is not None:
+        task = asyncio.create_task(_finish(db, stamp, wave_id), name=f"wave {wave_id}")
+        _planning.add(task)
+        task.add_done_callback(_planning.discard)
+    if wants_json(request):
+        return json({"wave_id": wave_id, "orders": len(ids) - len(left), "left": left})
+    if wave_id is None:
+        said = "Nothing to release: no order of these can get any stock." if ids else (
+            "Nothing to release: no order was chosen.")  # fmt: skip
+        return onward("/office/release?" + urlencode({"message": said}))
+    return onward(f"/office/waves/{wave_id}")
+
+
+async def _finish(db: Db, stamp: Stamp, wave_id: int) -> None:
+    try:
+        await waves.finish_wave(db, stamp, wave_id)
+    except Exception:
+        log.exception("wave %s: planning failed here; the chore finishes it", wave_id)
+
+
+@get("/office/waves", guards=GUARDS, include_in_schema=False)
+async def show_list(request: REQUEST) -> Response[Any]:
+    async with request.app.state.db.reading() as tx:
+        face = await face_of(request, tx)
+        found = await board.list_waves(tx, face.stamp)
+    return page(request, face, "waves", "waves", waves=found)
+
+
+@get("/office/waves/{wave_id:int}", guards=GUARDS, include_in_schema=False)
+async def show_wave(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
+    """Its tours, and the floor plan with the picks; `tour` draws one walk, else all in work."""
+    async with request.app.state.db.reading() as tx:
+        face = await face_of(request, tx)
+        wave = await board.find_wave(tx, face.stamp, wave_id)
+        if wave is None:
+            raise NoSuchWave(wave=wave_id)
+        tours = await board.list_tours(tx, face.stamp, wave_id)
+        asked = request.query_params.get("tour", "")
+        chosen = [int(asked)] if asked.isdigit() else [
+            tour.id for tour in tours if tour.state == "claimed"][:8]  # fmt: skip
+        drawn = await load_map(tx, face.stamp, wave_id, chosen)
+    plan = draw_plan(drawn.aisles, drawn.crosses, drawn.bins, drawn.tours)
+    colours = {route.tour_id: route.colour for route in plan.routes}
+    return page(
+        request, face, "waves", "wave", wave=wave, tours=tours, plan=plan, chosen=chosen,
+        colours=colours, picked=asked.isdigit(),
+    )  # fmt: skip
+
+
+@get("/office/waves/{wave_id:int}/progress", guards=GUARDS, include_in_schema=False)
+async def progress(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
+    async with request.app.state.db.reading() as tx:
+        face = await face_of(request, tx)
+        wave = await board.find_wave(tx, face.stamp, wave_id)
+        tours = await board.list_tours(tx, face.stamp, wave_id) if wave else []
+    if wave is None:
+        raise NoSuchWave(wave=wave_id)
+    return part(face, "_wave", wave=wave, tours=tours, chosen=[], colours={})
+
+
+@post("/office/waves/{wave_id:int}/pull-back", guards=GUARDS, include_in_schema=False)
+async def pull_back(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
+    stamp = stamp_of(await session_of(request))
+    try:
+        async with request.app.state.db.transaction() as tx:
+            done = await waves.pull_back(tx, stamp, wave_id)
+    except WmsError as refusal:
+        return onward(f"/office/waves/{wave_id}?" + urlencode({"message": str(refusal)}))
+    said = f"{done.orders} orders of {done.tours} tours are open again."
+    if done.kept:
+        names = ", ".join(left.external_id for left in done.kept[:10])
+        more = f" and {len(done.kept) - 10} more" if len(done.kept) > 10 else ""
+        said += f" Already begun and left alone: {names}{more}."
+    if wants_json(request):
+        return json(done)
+    return onward(f"/office/waves/{wave_id}?" + urlencode({"message": said}))
+
+
+HANDLERS = [show_release, release, show_list, show_wave, progress, pull_back]
