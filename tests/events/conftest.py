@@ -1,18 +1,21 @@
-"""What the event tests share: one warehouse row, quick times, a receiver, an endpoint that hears."""
+"""What the event tests share: a warehouse row, quick times, a receiver, endpoints that hear."""
 
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
+from tests.conftest import execute
 from tests.events.receiver import Receiver
 from wms.db import Db, Tx, insert
+from wms.embedded import EmbeddedPostgres
 from wms.events import endpoints
 from wms.events.endpoints import NewEndpoint
 from wms.events.groups import doc
@@ -35,6 +38,7 @@ QUICK = Tuning(
     flush_s=0.01,
     supervise_s=0.05,
     look_s=0.1,
+    fault_rest_s=0.1,
     chores_s=0.5,
     block_wait_s=0.1,
 )
@@ -59,6 +63,7 @@ class Bed:
     db: Db
     settings: Settings
     warehouse_id: int
+    site: str
 
     async def tell(self, *keys: str) -> None:
         """Emit one event for each key, each in a transaction of its own."""
@@ -67,14 +72,16 @@ class Bed:
                 await tell(tx, self.warehouse_id, key)
 
     async def value(self, statement: str, **values: Any) -> Any:
-        import sqlalchemy as sa
-
         async with self.db.reading() as tx:
             return (await tx.execute(sa.text(statement), values)).scalar()
 
-    async def subscribe(self, receiver: Receiver, code: str = "erp", **more: Any) -> str:
-        """A verified endpoint; the receiver learns its secret."""
-        values: dict[str, Any] = {"code": code, "url": receiver.url, **more}
+    async def subscribe(self, receiver: Receiver, name: str = "erp", **more: Any) -> str:
+        """A verified endpoint `name-<site>` of this warehouse; the receiver learns its secret."""
+        code = f"{name}-{self.site}"
+        values: dict[str, Any] = {
+            "code": code, "url": receiver.url, "types": ["order.*"], "warehouses": [self.site],
+        }  # fmt: skip
+        values |= more
         new = msgspec.convert(values, NewEndpoint)
         egress = endpoints.egress_of(self.settings)
         async with self.db.transaction() as tx:
@@ -83,7 +90,7 @@ class Bed:
             )
         receiver.secret = made.secret
         await endpoints.verify(self.db, self.settings, code, "user:ADA")
-        return made.secret
+        return code
 
 
 async def add_warehouse(db: Db, code: str) -> int:
@@ -91,10 +98,31 @@ async def add_warehouse(db: Db, code: str) -> int:
         return await insert(tx, warehouse, code=code, name=code)
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def events_db(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Db]:
+    """One database for all event tests; each test is a warehouse of its own in it."""
+    name = f"events{uuid4().hex[:12]}"
+    await execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    db = Db(postgres.url(name))
+    yield db
+    await db.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def bed(fresh_db: Db, tmp_path: Path) -> Bed:
+async def bed(events_db: Db, tmp_path: Path) -> AsyncIterator[Bed]:
     settings = Settings(data_dir=tmp_path, egress_allow="127.0.0.0/8")
-    return Bed(fresh_db, settings, await add_warehouse(fresh_db, "W1"))
+    code = f"W{uuid4().hex[:6]}"
+    yield Bed(events_db, settings, await add_warehouse(events_db, code), code)
+    async with events_db.transaction() as tx:
+        await tx.execute(sa.text("UPDATE endpoint SET state = 'paused'"))
+        await tx.execute(sa.text("UPDATE parked SET state = 'dead', next_at = NULL"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_bed(fresh_db: Db, tmp_path: Path) -> Bed:
+    """A database of its own, for tests that break or empty tables."""
+    settings = Settings(data_dir=tmp_path, egress_allow="127.0.0.0/8")
+    return Bed(fresh_db, settings, await add_warehouse(fresh_db, "W1"), "W1")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -107,6 +135,3 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def quick() -> Tuning:
     return QUICK
-
-
-__all__ = ["Bed", "Callable", "sys"]

@@ -37,6 +37,7 @@ class Receiver:
     unverified: int = 0
     overlaps: int = 0  # requests of a key that came while another of that key was under way
     url: str = ""
+    nonce: str = ""  # what to echo instead of the nonce that was sent
     seen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _busy: set[str] = field(default_factory=set)
     _runner: web.AppRunner | None = None
@@ -69,7 +70,7 @@ class Receiver:
                 self.unverified += 1
                 return web.Response(status=401)
         if body["type"] == "endpoint.verification":
-            return web.json_response({"nonce": body["data"]["nonce"]})
+            return web.json_response({"nonce": self.nonce or body["data"]["nonce"]})
         key = body["partitionkey"]
         if key in self._busy:
             self.overlaps += 1

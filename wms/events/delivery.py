@@ -19,7 +19,7 @@ from wms.events.egress import Egress
 from wms.events.envelope import LogRow, Site, public_id, render
 from wms.events.leases import EndpointRow, Held, LeaseLost, fence
 from wms.events.outcomes import Batch
-from wms.events.parking import Place
+from wms.events.parking import ParkedRow, Place
 from wms.events.queries import read_log
 from wms.events.rules import Health, Tuning, Verdict
 from wms.events.subscription import Subscription
@@ -176,12 +176,18 @@ class Delivery:
             rows = await parking.load(tx, self.place, fresh) if fresh else []
         often = min(1.0, self.tuning.full.delays[0])
         self._parked_at = now + (often if self.window.blocked else self.tuning.look_s)
+        # What was answered while we read is not written yet: its rows would be sent twice.
+        busy = self._drains.keys() | self._drained
         for row in rows:
-            if row.key not in self._drains:
-                self._drains[row.key] = deque()
-                self._drain_ready.append(row.key)
-                self.window.blocked.add(row.key)
-            self._drains[row.key].append(Item(row, row.key, "retry", row.n))
+            if row.key not in busy:
+                self._drain(row)
+
+    def _drain(self, row: ParkedRow) -> None:
+        if row.key not in self._drains:
+            self._drains[row.key] = deque()
+            self._drain_ready.append(row.key)
+            self.window.blocked.add(row.key)
+        self._drains[row.key].append(Item(row, row.key, "retry", row.n))
 
     async def _list_blocked(self, keys: set[str]) -> set[str]:
         async with self.db.reading() as tx:

@@ -27,9 +27,9 @@ class Doc(Payload):
 
     id: str
     type: str
+    version: int
     external_id: str = ""
     owner: str = ""
-    version: int
     status: str = ""
 
 

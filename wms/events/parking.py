@@ -59,7 +59,8 @@ PARK = text(
     """
     INSERT INTO parked (warehouse_id, endpoint_id, okey, pos, lane, event_id, type, state, n,
                         next_at, first_failed_at, last_class, last_status)
-    VALUES (:warehouse_id, :endpoint_id, :okey, :pos, :lane, :event_id, :type, :state, :n,
+    VALUES (:warehouse_id, :endpoint_id, :okey, :pos, :lane, CAST(:event_id AS uuid), :type, :state,
+            CAST(:n AS int),
             now() + make_interval(secs => CAST(:wait_s AS float8)),
             CASE WHEN CAST(:n AS int) > 0 THEN now() END, :last_class, :last_status)
     ON CONFLICT (warehouse_id, endpoint_id, okey, pos) DO UPDATE

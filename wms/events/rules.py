@@ -83,6 +83,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     soft_backlog: int = 50
     supervise_s: float = 1.0
     look_s: float = 5.0  # how often parked rows are looked for where none are known
+    fault_rest_s: float = 30.0
     chores_s: float = 30.0
     block_wait_s: float = 1.0
 

@@ -58,8 +58,14 @@ PENDING = """
      ORDER BY w.id
 """
 
+# Under the stream's lock too, or a second sealer would wait for the first one's insert.
 BEGIN_STREAM = text(
-    "INSERT INTO seal_state (warehouse_id) VALUES (:warehouse_id) ON CONFLICT DO NOTHING"
+    """
+    INSERT INTO seal_state (warehouse_id)
+    SELECT CAST(:warehouse_id AS int)
+     WHERE pg_try_advisory_xact_lock(:lock_class, CAST(:warehouse_id AS int))
+    ON CONFLICT DO NOTHING
+    """
 )
 
 # Lock order: advisory, then the row. FOR UPDATE reads the newest version of the row, so a sealer
@@ -176,7 +182,7 @@ async def take_stream(tx: Tx, warehouse_id: int) -> SealState | None:
     values = {"warehouse_id": warehouse_id, "lock_class": LOCK_CLASS}
     state = await row(tx, TAKE_STREAM, SealState, **values)
     if state is None:
-        started = await tx.execute(BEGIN_STREAM, {"warehouse_id": warehouse_id})
+        started = await tx.execute(BEGIN_STREAM, values)
         if started.rowcount:
             state = await row(tx, TAKE_STREAM, SealState, **values)
     return state

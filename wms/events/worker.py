@@ -33,10 +33,11 @@ T = TypeVar("T")
 
 
 class Running(msgspec.Struct):
-    """A delivery at work."""
+    """A delivery at work, or one that failed and rests until `again_at`."""
 
     delivery: Delivery
     task: asyncio.Task[None]
+    again_at: float | None = None
 
 
 class EventWorker:
@@ -151,15 +152,23 @@ class EventWorker:
         """Take out deliveries that ended, and end those whose endpoint changed or is not active."""
         for place, running in list(self.running.items()):
             if running.task.done():
-                error = None if running.task.cancelled() else running.task.exception()
-                if error is not None and not isinstance(error, LeaseLost):
-                    log.error("delivery to %s failed", place, exc_info=error)
-                await self._give_back(place)
+                if running.again_at is None:
+                    running.again_at = time.monotonic() + self._rest_of(place, running.task)
+                if time.monotonic() >= running.again_at:
+                    await self._give_back(place)
             elif active.get(place[1]) != running.delivery.endpoint:
                 running.delivery.stop()
                 await asyncio.wait([running.task], timeout=5)
                 running.task.cancel()
                 await self._give_back(place)
+
+    def _rest_of(self, place: Place, task: asyncio.Task[None]) -> float:
+        """Seconds an ended delivery rests: a fault of ours must not become a flood of repeats."""
+        error = None if task.cancelled() else task.exception()
+        if error is None or isinstance(error, LeaseLost):
+            return 0.0
+        log.error("delivery to %s failed", place, exc_info=error)
+        return self.tuning.fault_rest_s
 
     async def _give_back(self, place: Place) -> None:
         del self.running[place]

@@ -1,0 +1,166 @@
+"""Checks the event log against what it promises; `wms verify` prints what this finds.
+
+Gapless positions, unique ids, gapless document versions per key, blocks that hash to their root and
+chain to the one before, and no committed event left behind in the outbox.
+"""
+
+import msgspec
+from sqlalchemy import text
+
+from wms.db import Tx, row, rows
+from wms.events.blocks import Block, merkle_root
+from wms.events.sealer import LEAVES
+
+SHOWN = 20  # problems of one kind that are told
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One broken promise: its kind, where, and what is wrong."""
+
+    kind: str
+    where: str
+    detail: str
+
+
+class _Found(msgspec.Struct):
+    place: str
+    detail: str
+
+
+# Primary key of event_log, one pass. A gap is told at the event after it; the first event there is
+# may be later than 1 only when whole partitions before it were dropped.
+GAPS = text(
+    """
+    SELECT pos::text AS place, 'follows ' || before AS detail
+      FROM (SELECT pos, lag(pos) OVER (ORDER BY pos) AS before FROM event_log
+             WHERE warehouse_id = :warehouse_id) e
+     WHERE before IS DISTINCT FROM pos - 1 AND before IS NOT NULL
+     ORDER BY pos LIMIT :shown
+    """
+)
+
+END = text(
+    """
+    SELECT s.pos::text AS place,
+           'the log ends at ' || coalesce(max(e.pos), 0) || ' and begins at '
+             || coalesce(min(e.pos), 0) AS detail
+      FROM seal_state s LEFT JOIN event_log e ON e.warehouse_id = s.warehouse_id
+     WHERE s.warehouse_id = :warehouse_id
+     GROUP BY s.pos
+    HAVING s.pos <> coalesce(max(e.pos), 0)
+        OR (min(e.pos) > 1 AND min(e.sealed_at) > now() - interval '7 days')
+    """
+)
+
+# event_log_event_ix.
+TWINS = text(
+    """
+    SELECT event_id::text AS place, 'at positions ' || string_agg(pos::text, ', ' ORDER BY pos)
+             AS detail
+      FROM event_log WHERE warehouse_id = :warehouse_id
+     GROUP BY event_id HAVING count(*) > 1 LIMIT :shown
+    """
+)
+
+# event_log_okey_ix. Events without a version stand between and do not count.
+VERSIONS = text(
+    """
+    SELECT okey || ' at ' || pos AS place, 'version ' || keyseq || ' follows ' || before AS detail
+      FROM (SELECT okey, pos, keyseq, lag(keyseq) OVER (PARTITION BY okey ORDER BY pos) AS before
+              FROM event_log WHERE warehouse_id = :warehouse_id AND keyseq IS NOT NULL) e
+     WHERE before IS NOT NULL AND keyseq <> before + 1
+     ORDER BY pos LIMIT :shown
+    """
+)
+
+# Committed but not sealed for longer than any sealer should need: a stuck stream.
+STUCK = text(
+    """
+    SELECT o.id::text AS place, o.type || ' committed at ' || o.recorded_at || ' has no position'
+             AS detail
+      FROM outbox o LEFT JOIN seal_state s ON s.warehouse_id = o.warehouse_id
+     WHERE o.warehouse_id = :warehouse_id AND o.recorded_at < now() - interval '10 minutes'
+       AND (s.warehouse_id IS NULL
+            OR NOT pg_visible_in_snapshot(o.xid, CAST(s.snap AS pg_snapshot)))
+     ORDER BY o.id LIMIT :shown
+    """
+)
+
+BLOCKS = text(
+    """
+    SELECT block_no, from_pos, to_pos, root, prev_hash, hash FROM seal_block
+     WHERE warehouse_id = :warehouse_id ORDER BY block_no
+    """
+)
+
+TAIL = text(
+    "SELECT block_no, block_hash AS hash FROM seal_state WHERE warehouse_id = :warehouse_id"
+)
+
+
+class _Stored(msgspec.Struct):
+    block_no: int
+    from_pos: int
+    to_pos: int
+    root: bytes
+    prev_hash: bytes
+    hash: bytes
+
+
+class _Tail(msgspec.Struct):
+    block_no: int
+    hash: bytes
+
+
+async def verify_log(tx: Tx, warehouse_id: int) -> list[Problem]:
+    """Everything that is wrong with a warehouse's log; nothing when all promises hold."""
+    problems: list[Problem] = []
+    for kind, statement in {
+        "gap": GAPS,
+        "end": END,
+        "twin": TWINS,
+        "version": VERSIONS,
+        "unsealed": STUCK,
+    }.items():
+        shown = {} if kind == "end" else {"shown": SHOWN}
+        found = await rows(tx, statement, _Found, warehouse_id=warehouse_id, **shown)
+        problems += [Problem(kind, each.place, each.detail) for each in found]
+    return problems + await verify_blocks(tx, warehouse_id)
+
+
+async def verify_blocks(tx: Tx, warehouse_id: int) -> list[Problem]:
+    """Recompute every block from the events themselves, and the chain from block to block."""
+    problems: list[Problem] = []
+    blocks = await rows(tx, BLOCKS, _Stored, warehouse_id=warehouse_id)
+    previous, upto, number = b"", 0, 0
+    for stored in blocks:
+        where = f"block {stored.block_no}"
+        block = Block(
+            warehouse_id=warehouse_id,
+            block_no=stored.block_no,
+            from_pos=stored.from_pos,
+            to_pos=stored.to_pos,
+            root=stored.root,
+            prev_hash=stored.prev_hash,
+        )
+        if stored.block_no != number + 1 or stored.from_pos != upto + 1:
+            problems.append(Problem("chain", where, f"does not follow block {number} at {upto}"))
+        if stored.prev_hash != previous:
+            problems.append(Problem("chain", where, "does not name the block before it"))
+        if stored.hash != block.hash:
+            problems.append(Problem("hash", where, "its hash is not that of its content"))
+        values = {
+            "warehouse_id": warehouse_id,
+            "after": stored.from_pos - 1,
+            "upto": stored.to_pos,
+        }
+        leaves = list((await tx.execute(LEAVES, values)).scalars())
+        if leaves and merkle_root(leaves) != stored.root:
+            problems.append(
+                Problem("root", where, f"events {stored.from_pos} to {stored.to_pos} were changed")
+            )
+        previous, upto, number = stored.hash, stored.to_pos, stored.block_no
+    tail = await row(tx, TAIL, _Tail, warehouse_id=warehouse_id)
+    if tail is not None and (tail.block_no, tail.hash) != (number, previous):
+        problems.append(Problem("chain", f"block {tail.block_no}", "the last block is missing"))
+    return problems[:SHOWN]
