@@ -165,7 +165,7 @@ def fields(form: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 def _clean(value: str) -> str:
     value = value.replace("\u241d", "\x1d")
-    return "".join(x for x in value if x >= " " or x == "\x1d")[:200].strip("\x1d")
+    return "".join(x for x in value if x >= " " or x == "\x1d")[:200].strip(" \x1d")
 
 
 def _has_default(walked: Walk) -> bool:

@@ -106,10 +106,10 @@ export function capture(field, { scan, key = () => {} }) {
   return { put, commit };
 }
 
-/** GS in all its spellings, and no other control character; no separator at an end. */
+/** GS in all its spellings, and no other control character; nothing blank at an end. */
 const clean = (text) =>
   text
     .replaceAll("\u241d", "\x1d")
     .replace(/[\x00-\x1c\x1e\x1f\x7f\ufeff]/g, "")
     .slice(0, 200)
-    .replace(/^\x1d+|\x1d+$/g, "");
+    .replace(/^[\s\x1d]+|[\s\x1d]+$/g, "");

@@ -241,6 +241,7 @@ function inquire(raw) {
   const sheet = packet ? $("lookup") : form;
   sheet.querySelector("[name=code]").value = raw;
   sheet.submit();
+  field.value = "";
 }
 
 function onKey(name) {
