@@ -51,7 +51,7 @@ class EmbeddedPostgres:
     def __init__(self, directory: Path) -> None:
         data = directory.resolve() / "postgres"
         data.mkdir(parents=True, exist_ok=True)
-        self._server = get_server(data, cleanup_mode="stop")
+        self._server = get_server(data, cleanup_mode=None)  # we stop it ourselves, once
 
     def url(self, database: str = "postgres") -> str:
         return self._server.get_uri(database=database)

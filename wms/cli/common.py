@@ -7,7 +7,7 @@ from typing import Any
 
 import rich_click as click
 
-from wms.embedded import DirectoryLock, EmbeddedPostgres
+from wms.embedded import DirectoryInUse, DirectoryLock, EmbeddedPostgres
 from wms.migrate import upgrade
 from wms.settings import Settings, read_settings
 
@@ -38,7 +38,12 @@ def running_database(settings: Settings, *, lock: bool = True) -> Iterator[str]:
         upgrade(settings.database_url)
         yield settings.database_url
         return
-    held = DirectoryLock(settings.data_dir) if lock else None
+    held: DirectoryLock | None = None
+    try:
+        held = DirectoryLock(settings.data_dir)
+    except DirectoryInUse:
+        if lock:
+            raise
     server = EmbeddedPostgres(settings.data_dir)
     try:
         upgrade(server.url())

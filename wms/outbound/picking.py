@@ -173,7 +173,8 @@ async def drop(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     for order_id in sorted({tote.order_id for tote in totes}):
         await make_pack_work(tx, stamp, order_id, station)
     await engine.close_tour(tx, stamp, tour_id, station)
-    return Answer(ok=True, say=f"{len(totes)} totes dropped", tone="task_done", go="/floor/next")
+    dropped = "1 tote" if len(totes) == 1 else f"{len(totes)} totes"
+    return Answer(ok=True, say=f"{dropped} dropped", tone="task_done", go="/floor/next")
 
 
 async def make_pack_work(tx: Tx, stamp: Stamp, order_id: int, station: int) -> None:

@@ -18,6 +18,7 @@ from wms.db import Tx, rows
 from wms.errors import WmsError
 from wms.masterdata import csv_forms as forms
 from wms.masterdata.csv_read import Folder
+from wms.simulator.device import Device
 from wms.simulator.person import Sights
 
 
@@ -142,6 +143,11 @@ def crew_of(users: Sequence[forms.UserForm], workers: int) -> list[forms.UserFor
             chosen.append(fits[0])
             left.remove(fits[0])
     return chosen
+
+
+async def release_waiting(device: Device) -> int:
+    """A supervisor sends everything that can go to the floor; how many orders went."""
+    return (await device.post("/office/waves"))["orders"]
 
 
 def memory_file(data_dir: Path) -> Path:

@@ -79,6 +79,13 @@ class Device:
             raise Broken(url=path, status=status, body=body[:400].decode())
         return msgspec.json.decode(body)
 
+    async def post(self, path: str, **form: str) -> Any:
+        """JSON answer of a posted form. Raises Broken."""
+        status, body = await self._until_answered("POST", path, data=form)
+        if status != 200:
+            raise Broken(url=path, status=status, body=body[:400].decode())
+        return msgspec.json.decode(body)
+
     async def packet(self, path: str) -> Packet | None:
         """The packet at a URL, or None when that page is something else (no work, the hub)."""
         status, body = await self._until_answered("GET", path)

@@ -20,6 +20,7 @@ from wms.steps import Answer, Packet, Question, Step
 STUCK = 25  # refusals in a row until a person calls for help
 # What a person does after being told no: the way out whose word fits the sentence.
 WAY_OUT = {"CartonFull": "full", "WeightOff": "recount", "NothingLoaded": "later"}
+IDLE_S, IDLE_MAX_S = 0.2, 2.0  # seconds between two looks for work, growing while there is none
 CHUNK = 48  # pieces a receiver puts on one plate
 
 
@@ -56,11 +57,14 @@ class Person:
 
     async def work(self) -> None:
         """Until the day is over: resume or get work, do it; nothing to do is a short wait."""
+        idle_s = IDLE_S
         while not self.day.over:
             packet = await self._next()
             if packet is None:
-                await asyncio.sleep(0.2 + self.rng.random() * 0.3)
+                await asyncio.sleep(idle_s * self.rng.uniform(0.7, 1.3))
+                idle_s = min(idle_s * 1.5, IDLE_MAX_S)
                 continue
+            idle_s = IDLE_S
             try:
                 await self._through(packet)
             except Stuck as trouble:
