@@ -66,9 +66,7 @@ async def test_released_orders_are_picked_packed_and_shipped(world: World) -> No
     picked = 0
     while picked < len(orders):
         await through(world, "pick", "PIA")
-        picked = await w.scalar(
-            world, "SELECT count(*) FROM outbound_order WHERE state = 'picked'"
-        )
+        picked = await w.scalar(world, "SELECT count(*) FROM outbound_order WHERE state = 'picked'")
     for order in orders:
         steps = await through(world, "pack", "PAT")
         # Two mugs and a lamp: three item scans, one of them with tote and carton, then one label.
