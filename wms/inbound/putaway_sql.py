@@ -53,8 +53,9 @@ CANDIDATES = text(
     ), looked AS (
       SELECT s.*, coalesce(inside.same, false) OR coalesce(coming.same, false) AS same,
              coalesce(inside.same, coming.same) IS NOT NULL AS taken,
-             abs(s.to_pack_m - :ideal * (SELECT max(to_pack_m) FROM storage)) AS off_place
+             abs(s.to_pack_m - :ideal * far.m) AS off_place, far.m AS farthest_m
         FROM storage s
+       CROSS JOIN (SELECT max(to_pack_m) AS m FROM storage) far
        CROSS JOIN LATERAL (
          SELECT bool_or(x.item_id = ANY (CAST(:item_ids AS bigint[]))) AS same FROM balance x
           WHERE x.warehouse_id = :warehouse_id AND x.bin_id = s.id AND x.on_hand > 0) inside
@@ -67,7 +68,7 @@ CANDIDATES = text(
         FROM looked
     )
     SELECT id AS bin_id, CAST(from_stage_m AS float8) AS from_stage_m,
-           CAST(to_pack_m AS float8) AS to_pack_m
+           CAST(to_pack_m AS float8) AS to_pack_m, CAST(farthest_m AS float8) AS farthest_m
       FROM ranked WHERE same OR place <= 25
      ORDER BY same DESC, id LIMIT 200
     """

@@ -23,6 +23,7 @@ class _Near(msgspec.Struct):
     bin_id: int
     from_stage_m: float
     to_pack_m: float
+    farthest_m: float
 
 
 class _Full(msgspec.Struct):
@@ -59,7 +60,7 @@ async def find_targets(
     for _attempt in range(ATTEMPTS):
         plan = choose_targets(loads, velocity, [
             Candidate(room=known[each.bin_id], from_stage_m=each.from_stage_m,
-                      to_pack_m=each.to_pack_m)
+                      to_pack_m=each.to_pack_m, farthest_m=each.farthest_m)
             for each in near if whole or known[each.bin_id].kind == "pick"
         ])  # fmt: skip
         chosen = sorted({put.bin_id for put in plan.puts})

@@ -13,11 +13,11 @@ import msgspec
 from wms.inventory.fits import Load, Room, loose_refusal, pieces_fitting, plate_refusal, with_load
 
 # Metres a bin gains or loses by what it is, against the metres people walk.
-SAME_ITEM_PICK = -60.0  # beside its own kind: one pick face, less to search
-EMPTY_PICK = -20.0  # no face yet for this item: open one
-SECOND_PICK = 40.0  # it has a face already: keep others free
-SHARED_PICK = 90.0  # beside other items, when nothing is empty
-RESERVE = 0.0
+SAME_ITEM_PICK = -100.0  # beside its own kind: one pick face, less to search
+EMPTY_PICK = 0.0  # no face yet for this item: open one
+RESERVE = 100.0  # stands as it is, and is fetched when the face runs low
+SECOND_PICK = 130.0  # it has a face already: keep others free
+SHARED_PICK = 160.0  # beside other items, when nothing is empty
 WALK_WEIGHT = 0.3  # per metre from the stage to the bin: paid once
 # Per metre from where the velocity class belongs: 0 is nearest the packers, 1 is farthest.
 IDEAL = {"a": 0.0, "b": 0.4, "c": 0.8}
@@ -26,11 +26,12 @@ SPLITS_MAX = 8  # more pick bins than this for one item are no putaway; reserve 
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A bin as a target: its room and its distances."""
+    """A bin as a target: its room and its distances; `farthest_m` of any bin to the packers."""
 
     room: Room
     from_stage_m: float
     to_pack_m: float
+    farthest_m: float
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,16 +137,15 @@ def _parts(load: Load, ranked: Sequence[Candidate]) -> list[tuple[Candidate, int
 
 def score(candidate: Candidate, item_id: int, velocity: dict[int, str], *, has_face: bool) -> float:
     """What the bin costs the item; smaller is better. `has_face`: it has a pick bin already."""
+    metres = WALK_WEIGHT * candidate.from_stage_m
+    if candidate.room.kind == "reserve":
+        return metres + RESERVE
     klass = velocity.get(item_id, "c")
-    farthest = max(candidate.to_pack_m + candidate.from_stage_m, 1.0)
-    off_place = abs(candidate.to_pack_m - IDEAL[klass] * farthest)
-    metres = WALK_WEIGHT * candidate.from_stage_m + PLACE_WEIGHT[klass] * off_place
-    return metres + _kind_part(candidate, item_id, has_face)
+    off_place = abs(candidate.to_pack_m - IDEAL[klass] * candidate.farthest_m)
+    return metres + PLACE_WEIGHT[klass] * off_place + _kind_part(candidate, item_id, has_face)
 
 
 def _kind_part(candidate: Candidate, item_id: int, has_face: bool) -> float:
-    if candidate.room.kind == "reserve":
-        return RESERVE
     if item_id in candidate.room.item_ids:
         return SAME_ITEM_PICK
     if candidate.room.item_ids:
