@@ -14,7 +14,7 @@ from wms.access import signin
 from wms.db import Db, Tx
 from wms.errors import Busy
 from wms.ids import uuid7
-from wms.outbound import waves
+from wms.outbound import resuming, waves
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
 
@@ -51,6 +51,11 @@ async def _each_warehouse(
     return done
 
 
+async def restore_work(db: Db) -> int:
+    """Work that should be directed and is not, whatever the reason."""
+    return await _each_warehouse(db, "restore", resuming.restore_work)
+
+
 async def finish_waves(db: Db) -> int:
     """Waves whose process died between promise and plan; waves whose last pick is done."""
     return await waves.finish_waves(db)
@@ -65,6 +70,7 @@ async def forget_sessions(db: Db) -> int:
 CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
     ("finish waves", 5, finish_waves),
+    ("restore work", 20, restore_work),
     ("forget sessions", 600, forget_sessions),
 ]
 

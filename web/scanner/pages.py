@@ -27,9 +27,11 @@ from web.session import initials, same_site, session_of, stamp_of
 from wms import replay
 from wms.access import rules as access
 from wms.access.rules import Session
-from wms.db import Db
+from wms.db import Db, Tx
 from wms.errors import Invalid, NotFound, WmsError
 from wms.inventory import identify
+from wms.outbound import opening, shipping_queries
+from wms.outbound.labels import label_svg
 from wms.stamp import Stamp
 from wms.steps import Act, Packet
 from wms.tasks import engine, leases, queries
@@ -50,6 +52,10 @@ BODY_MAX = 65_536
 
 class NoSuchFlow(NotFound):
     say = "There is no page {flow}."
+
+
+class NoSuchLabel(NotFound):
+    say = "No box has the label {sscc}."
 
 
 class BadAct(Invalid):
@@ -257,17 +263,9 @@ async def scan_anything(request: REQUEST) -> Response[Any]:
     try:
         async with db.transaction() as tx:
             found = await identify.identify(tx, stamp, code)
-            tour_id = None
-            kinds = [kind for kind in kinds_for(set(session.roles)) if kind in PACKETS]
-            if found.lpn_id is not None:
-                tour_id = await queries.find_tour_about(tx, stamp, found.lpn_id, kinds)
-            if tour_id is not None:
-                await leases.claim_tour(tx, stamp, tour_id)
-                tour = await engine.find_tour(tx, stamp, tour_id)
-                assert tour is not None
-                return Redirect(f"/floor/{tour.kind}/{tour.id}", status_code=303)
-            if found.asn_id is not None and _may(session, "receive"):
-                return Redirect(f"/floor/receive/{found.asn_id}", status_code=303)
+            opened = await _open_work(tx, stamp, session, found)
+            if opened:
+                return Redirect(opened, status_code=303)
             facts = await identify.inquire(tx, stamp, found)
     except WmsError as refusal:
         return _html(
@@ -278,4 +276,37 @@ async def scan_anything(request: REQUEST) -> Response[Any]:
     return _html(frame.render_inquiry(inquiry, user_initials=initials(session.name)))
 
 
-HANDLERS = [hub, next_work, show, act, scan_anything]
+async def _open_work(tx: Tx, stamp: Stamp, session: Session, found: identify.Found) -> str:
+    """The page of the work about what was scanned, claimed; empty when there is none."""
+    if found.asn_id is not None and _may(session, "receive"):
+        return f"/floor/receive/{found.asn_id}"
+    if found.bin_id is not None and _may(session, "load"):
+        tour_id = await opening.find_load_tour(tx, stamp, found.code)
+        return f"/floor/load/{tour_id}" if tour_id is not None else ""
+    if found.lpn_id is None:
+        return ""
+    for flow, find in (("pack", opening.find_pack_tour), ("putback", opening.find_putback_tour)):
+        tour_id = await find(tx, stamp, found.code) if _may(session, flow) else None
+        if tour_id is not None:
+            return f"/floor/{flow}/{tour_id}"
+    if _may(session, "putaway"):
+        tour_id = await queries.find_tour_about(tx, stamp, found.lpn_id, ["putaway"])
+        if tour_id is not None:
+            await leases.claim_tour(tx, stamp, tour_id)
+            return f"/floor/putaway/{tour_id}"
+    return ""
+
+
+@get("/floor/label/{sscc:str}")
+async def show_label(request: REQUEST) -> Response[Any]:
+    """The label of a box, to print; also before the box is closed."""
+    stamp = stamp_of(await session_of(request))
+    sscc = request.path_params["sscc"]
+    async with request.app.state.db.reading() as tx:
+        carton = await shipping_queries.find_label(tx, stamp, sscc)
+    if carton is None:
+        raise NoSuchLabel(sscc=sscc)
+    return Response(label_svg(carton), media_type="image/svg+xml")
+
+
+HANDLERS = [hub, next_work, show, act, scan_anything, show_label]

@@ -11,6 +11,7 @@ from wms.db import Tx, row, rows
 from wms.errors import NotFound, Refused
 from wms.inventory import lpns
 from wms.outbound import pick_sql as sql
+from wms.outbound.cancelling import putback_needed
 from wms.outbound.pick_steps import (
     PickFacts,
     SlotFacts,
@@ -152,7 +153,8 @@ async def require_mine(tx: Tx, stamp: Stamp, tour_id: int) -> engine.Tour:
 
 
 async def drop(tx: Tx, stamp: Stamp, act: Act) -> Answer:
-    """Drop every tote of the tour at a pack station; complete orders become pack work.
+    """Drop every tote of the tour at a pack station; complete orders become pack work, and what
+    was cancelled meanwhile its way back.
 
     Locks the totes, then each order in turn. Raises NotAllPicked, WorkTaken.
     """
@@ -171,7 +173,8 @@ async def drop(tx: Tx, stamp: Stamp, act: Act) -> Answer:
         if not held:
             await row(tx, sql.FREE_EMPTY, _Id, warehouse_id=stamp.warehouse_id, id=tote.lpn_id)
     for order_id in sorted({tote.order_id for tote in totes}):
-        await make_pack_work(tx, stamp, order_id, station)
+        if await putback_needed(tx, stamp, order_id) is None:
+            await make_pack_work(tx, stamp, order_id, station)
     await engine.close_tour(tx, stamp, tour_id, station)
     dropped = "1 tote" if len(totes) == 1 else f"{len(totes)} totes"
     return Answer(ok=True, say=f"{dropped} dropped", tone="task_done", go="/floor/next")
