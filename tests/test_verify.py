@@ -2,8 +2,11 @@
 
 import pytest
 
+from tests import world as build
 from tests.inventory.at_work import at_work
 from tests.world import World
+from wms.events.outbox import emit
+from wms.events.sealer import ensure_partitions, seal
 from wms.verify import run_verify
 
 
@@ -96,3 +99,15 @@ async def test_a_serial_that_is_there_twice(world: World) -> None:
     ).format(bin=world.bins["CLARIFY"])
     found = await broken(world, "DROP INDEX balance_serial_once", copy)
     assert ("serial is there once", "GPS SN1", "1", "2") in found
+
+
+async def test_a_sealed_event_that_is_gone(world: World) -> None:
+    async with world.db.transaction() as tx:
+        await ensure_partitions(tx)
+        for number in (1, 2, 3):
+            await emit(tx, build.stamp(world), "test.ping", "warehouse/W1", {"n": number})
+    async with world.db.transaction() as tx:
+        assert await seal(tx, world.warehouse_id) == 3
+    assert await run_verify(world.db) == []
+    found = await broken(world, "DELETE FROM event_log WHERE pos = 2")
+    assert ("event log: gap", "3", "", "follows 1") in found
