@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from wms.planning.batch_search import Search, new_pack
+from wms.planning.batch_run import Search
 from wms.planning.route import plan_route
 from wms.planning.route_dp import LEVELS_MAX
 from wms.planning.stop import MaxRounds, StopRule
-from wms.planning.tour_cost import compile_floor
+from wms.planning.tour_cost import FloorMap, compile_floor
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
@@ -123,7 +123,10 @@ def caps_of(cart: Cart) -> tuple[int, ...]:
 
 
 def urgency_groups(orders: Sequence[BatchOrder], spread_s: int) -> list[list[int]]:
-    """Orders that may ride together: same priority and zone, due within `spread_s`; hot ones first."""
+    """Orders that may ride together: same priority and zone, due within `spread_s`.
+
+    The most urgent group comes first.
+    """
     ranked = sorted(
         range(len(orders)),
         key=lambda k: (-orders[k].priority, orders[k].zone, _due(orders[k]), k),
@@ -174,6 +177,23 @@ def estimate_layout(layout: Layout) -> Layout:
     )
 
 
+def compile_orders(
+    layout: Layout, orders: Sequence[BatchOrder], start: str, end: str
+) -> tuple[FloorMap, list[list[Place]]]:
+    """The floor for the searches, and per order the places that can be reached."""
+    rough = estimate_layout(layout)
+    places = {line.spot: rough.place(line.spot) for order in orders for line in order.lines}
+    found = {place for place in places.values() if place is not None}
+    floor = compile_floor(
+        rough.grid,
+        sorted(found, key=lambda p: (p.column, p.slot, p.y, p.level, p.x)),
+        as_station(rough, rough.place(start), "start"),
+        as_station(rough, rough.place(end), "end"),
+    )
+    reached = [[p for line in o.lines if (p := places[line.spot]) is not None] for o in orders]
+    return floor, reached
+
+
 def plan_batches(
     layout: Layout,
     orders: Sequence[BatchOrder],
@@ -189,25 +209,13 @@ def plan_batches(
         raise ValueError("order ids must be unique")
     if not orders:
         return Batches((), 0, "empty", "nothing to do", 0, proven=True)
-    rough = estimate_layout(layout)
-    places = {line.spot: rough.place(line.spot) for order in orders for line in order.lines}
-    found = {place for place in places.values() if place is not None}
-    floor = compile_floor(
-        rough.grid,
-        sorted(found, key=lambda p: (p.column, p.slot, p.y, p.level, p.x)),
-        as_station(rough, rough.place(start), "start"),
-        as_station(rough, rough.place(end), "end"),
-    )
+    floor, reached = compile_orders(layout, orders, start, end)
     parts: list[tuple[list[int], Search]] = []
     for number, rows in enumerate(urgency_groups(orders, due_spread_s)):
-        reached = [
-            [place for line in orders[k].lines if (place := places[line.spot]) is not None]
-            for k in rows
-        ]
-        masks = np.array([floor.mask(stops) for stops in reached])
+        masks = np.array([floor.mask(reached[k]) for k in rows])
         loads = np.array([load_of(orders[k], cart) for k in rows], np.int64)
-        pack = new_pack(floor, masks, loads, np.array(caps_of(cart)), seed + number)
-        parts.append((rows, Search(pack)))
+        caps = np.array(caps_of(cart), np.int64)
+        parts.append((rows, Search(floor, masks, loads, caps, seed + number)))
     rounds, reason = _search([search for _, search in parts], stop)
     groups = [[rows[k] for k in group] for rows, search in parts for group in search.members()]
     tours = [_tour(layout, [orders[k] for k in group], cart, start, end) for group in groups]

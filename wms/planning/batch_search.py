@@ -1,203 +1,224 @@
 """Search for groups of orders with little walking: savings, then annealed exchanges.
 
-Shape: an order is a row [name, loads.., mask..]; a group is a row [size, name, cost, loads..,
-members..]; names are random numbers whose exclusive-or names a set of orders, so a tour once
-computed is found again in a hash table. All loops are compiled and use few flat arrays.
+Shape: one flat int64 array `s` holds, after its head, the orders as rows [name, loads.., mask..]
+and the groups as rows [size, name, cost, loads.., members..]; names are random numbers whose
+exclusive-or names a set of orders, so a tour once computed is found again in the table `memo`.
 Guarantees: capacities always kept; the same seed and number of rounds give the same groups, and
 more rounds never give worse ones.
 Source: Clarke and Wright (1964) with recomputed merges; simulated annealing with reheating.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
 from wms.planning.jit import kernel
 from wms.planning.tour_cost import BIG, FloorMap, tour_cost
 
+# Head of `s`: sizes and the random number, then where each table begins.
+COUNT, KINDS, WORDS, LUCK, ORDER_SIZE, GROUP_SIZE, NEAR_SIZE = range(7)
+CAPS, ORDERS, GROUPS, WHERE, NEAR, MASK, HEAD = range(7, 14)
+# A group's row: these, then loads, then members.
 SIZE, NAME, COST, LOADS = range(4)
+
+NEAR_MOST, NEAR_SHARE = 10, 70
 MEMO_BITS = 18
-MOVES = 2000
-HOT, COLD, FIRST_CYCLE, LONGER = 0.03, 0.001, 50, 2.0
-NEAR, NEAR_SHARE = 10, 70
 
 
-class Pack(NamedTuple):
-    """Everything the compiled loops share: floor, orders, limits, memory, scratch space.
-
-    `sizes` is [orders, resources, words]; `heads` of `orders` hold name and loads before the mask.
-    """
-
-    flat: np.ndarray
-    sizes: np.ndarray
-    orders: np.ndarray
-    caps: np.ndarray
-    memo: np.ndarray
-    work: np.ndarray
-    mask: np.ndarray
-    luck: np.ndarray
-
-
-def new_pack(
+def new_store(
     floor: FloorMap, masks: np.ndarray, loads: np.ndarray, caps: np.ndarray, seed: int
-) -> Pack:
-    """Orders with random names (fixed seed: names only have to be distinct)."""
+) -> np.ndarray:
+    """All orders, each in a group of its own place but not yet in it (see `regroup`)."""
     count, kinds = loads.shape
+    # Fixed seed: names only have to be distinct.
     names = np.random.default_rng(1).integers(1, 1 << 62, (count, 1), np.int64)
-    return Pack(
-        floor.flat,
-        np.array([count, kinds, floor.words]),
-        np.hstack((names, loads, masks)).astype(np.int64),
-        np.asarray(caps, np.int64),
-        np.zeros((1 << MEMO_BITS, 2), np.int64),
-        floor.work(),
-        np.zeros(max(floor.words, 1), np.int64),
-        np.array([seed % 2147483646 + 1], np.int64),
+    orders = np.hstack((names, loads, masks)).astype(np.int64)
+    near = max(1, min(NEAR_MOST, count - 1))
+    group_size = LOADS + kinds + count
+    head = np.zeros(HEAD, np.int64)
+    head[:CAPS] = (
+        count,
+        kinds,
+        floor.words,
+        seed % 2147483646 + 1,
+        orders.shape[1],
+        group_size,
+        near,
     )
+    tables = (caps, orders, np.zeros(count * group_size), np.zeros(count), np.zeros(count * near))
+    flats = [np.asarray(table, np.int64).ravel() for table in tables]
+    flats.append(np.zeros(max(floor.words, 1), np.int64))
+    head[CAPS:] = HEAD + np.cumsum([0, *(len(flat) for flat in flats)])[:-1]
+    return np.concatenate([head, *flats])
+
+
+def new_memo() -> np.ndarray:
+    """An empty table of tours: name, length, name, length.."""
+    return np.zeros(2 << MEMO_BITS, np.int64)
 
 
 @kernel
-def rand(luck, below):
+def rand(s, below):
     """A number from 0 to below-1 (Park and Miller generator: the same on every machine)."""
-    luck[0] = luck[0] * 48271 % 2147483647
-    return (luck[0] >> 3) % below
+    s[LUCK] = s[LUCK] * 48271 % 2147483647
+    return (s[LUCK] >> 3) % below
 
 
 @kernel
-def chance(luck):
-    luck[0] = luck[0] * 48271 % 2147483647
-    return luck[0] / 2147483647.0
+def chance(s):
+    """A number from 0 to 1."""
+    s[LUCK] = s[LUCK] * 48271 % 2147483647
+    return s[LUCK] / 2147483647.0
 
 
 @kernel
-def union(pack, groups, number, leaver, joiner):
-    """The places of a group, one order taken out and one put in (-1: none), into the scratch mask."""
-    kinds, words = pack.sizes[1], pack.sizes[2]
-    orders, mask = pack.orders, pack.mask
-    first = 1 + kinds
-    for word in range(words):
-        mask[word] = 0
-    members = LOADS + kinds
-    for member in range(members, members + groups[number, SIZE]):
-        order = groups[number, member]
+def order_at(s, order):
+    """Where an order's row begins."""
+    return s[ORDERS] + order * s[ORDER_SIZE]
+
+
+@kernel
+def group_at(s, number):
+    """Where a group's row begins."""
+    return s[GROUPS] + number * s[GROUP_SIZE]
+
+
+@kernel
+def member(s, number, place):
+    """A member of a group by its place in the row."""
+    return s[group_at(s, number) + LOADS + s[KINDS] + place]
+
+
+@kernel
+def _add_places(s, order):
+    mask, first = s[MASK], order_at(s, order) + 1 + s[KINDS]
+    for word in range(s[WORDS]):
+        s[mask + word] |= s[first + word]
+
+
+@kernel
+def _union(s, number, leaver, joiner):
+    """The places of a group, one order taken out and one put in (-1: none), into the mask."""
+    for word in range(s[MASK], s[MASK] + s[WORDS]):
+        s[word] = 0
+    for place in range(s[group_at(s, number) + SIZE]):
+        order = member(s, number, place)
         if order != leaver:
-            for word in range(words):
-                mask[word] |= orders[order, first + word]
+            _add_places(s, order)
     if joiner >= 0:
-        for word in range(words):
-            mask[word] |= orders[joiner, first + word]
+        _add_places(s, joiner)
 
 
 @kernel
-def cost_of(pack, groups, number, leaver, joiner):
+def cost_of(flat, s, memo, work, number, leaver, joiner):
     """Tour of a group without `leaver` and with `joiner` (-1: none)."""
-    memo, orders = pack.memo, pack.orders
-    key = groups[number, NAME]
+    key = s[group_at(s, number) + NAME]
     if leaver >= 0:
-        key ^= orders[leaver, 0]
+        key ^= s[order_at(s, leaver)]
     if joiner >= 0:
-        key ^= orders[joiner, 0]
+        key ^= s[order_at(s, joiner)]
     if key == 0:
         return 0
-    space = len(memo) - 1
+    space = len(memo) // 2 - 1
     place = (key ^ (key >> 29)) & space
     for _ in range(4):
-        if memo[place, 0] == key:
-            return memo[place, 1]
-        if memo[place, 0] == 0:
+        if memo[2 * place] == key:
+            return memo[2 * place + 1]
+        if memo[2 * place] == 0:
             break
         place = (place + 1) & space
-    union(pack, groups, number, leaver, joiner)
-    cost = tour_cost(pack.flat, pack.mask, 0, pack.sizes[2], pack.work)
-    memo[place, 0] = key
-    memo[place, 1] = cost
+    _union(s, number, leaver, joiner)
+    cost = tour_cost(flat, s, s[MASK], s[WORDS], work)
+    memo[2 * place] = key
+    memo[2 * place + 1] = cost
     return cost
 
 
 @kernel
-def fits(pack, groups, number, leaver, joiner):
+def fits(s, number, leaver, joiner):
     """True when the group stays within every limit without `leaver` and with `joiner`."""
-    orders, caps = pack.orders, pack.caps
-    for kind in range(len(caps)):
-        load = groups[number, LOADS + kind]
+    row = group_at(s, number) + LOADS
+    for kind in range(s[KINDS]):
+        load = s[row + kind]
         if leaver >= 0:
-            load -= orders[leaver, 1 + kind]
+            load -= s[order_at(s, leaver) + 1 + kind]
         if joiner >= 0:
-            load += orders[joiner, 1 + kind]
-        if load > caps[kind]:
+            load += s[order_at(s, joiner) + 1 + kind]
+        if load > s[s[CAPS] + kind]:
             return False
     return True
 
 
 @kernel
-def take_out(pack, groups, where, order):
+def take_out(s, order):
     """Remove an order from its group."""
-    kinds, number = pack.sizes[1], where[order]
-    last = LOADS + kinds + groups[number, SIZE] - 1
-    for member in range(LOADS + kinds, last):
-        if groups[number, member] == order:
-            groups[number, member] = groups[number, last]
+    kinds, row = s[KINDS], group_at(s, s[s[WHERE] + order])
+    last = row + LOADS + kinds + s[row + SIZE] - 1
+    for place in range(row + LOADS + kinds, last):
+        if s[place] == order:
+            s[place] = s[last]
             break
-    groups[number, SIZE] -= 1
-    groups[number, NAME] ^= pack.orders[order, 0]
+    s[row + SIZE] -= 1
+    mine = order_at(s, order)
+    s[row + NAME] ^= s[mine]
     for kind in range(kinds):
-        groups[number, LOADS + kind] -= pack.orders[order, 1 + kind]
+        s[row + LOADS + kind] -= s[mine + 1 + kind]
 
 
 @kernel
-def put_in(pack, groups, where, order, number):
+def put_in(s, order, number):
     """Add an order to a group."""
-    kinds = pack.sizes[1]
-    groups[number, LOADS + kinds + groups[number, SIZE]] = order
-    groups[number, SIZE] += 1
-    groups[number, NAME] ^= pack.orders[order, 0]
+    kinds, row, mine = s[KINDS], group_at(s, number), order_at(s, order)
+    s[row + LOADS + kinds + s[row + SIZE]] = order
+    s[row + SIZE] += 1
+    s[row + NAME] ^= s[mine]
     for kind in range(kinds):
-        groups[number, LOADS + kind] += pack.orders[order, 1 + kind]
-    where[order] = number
+        s[row + LOADS + kind] += s[mine + 1 + kind]
+    s[s[WHERE] + order] = number
 
 
 @kernel
-def regroup(pack, groups, where, wanted):
-    """Make `groups` the wanted grouping; its total cost."""
-    groups[:, : LOADS + pack.sizes[1]] = 0
-    for order in range(len(wanted)):
-        put_in(pack, groups, where, order, wanted[order])
+def regroup(flat, s, memo, work, wanted):
+    """Make the wanted grouping; its total cost."""
+    for number in range(s[COUNT]):
+        row = group_at(s, number)
+        for field in range(row, row + LOADS + s[KINDS]):
+            s[field] = 0
+    for order in range(s[COUNT]):
+        put_in(s, order, wanted[order])
     total = 0
-    for number in range(len(groups)):
-        if groups[number, SIZE] > 0:
-            groups[number, COST] = cost_of(pack, groups, number, -1, -1)
-            total += groups[number, COST]
+    for number in range(s[COUNT]):
+        cost = cost_of(flat, s, memo, work, number, -1, -1)
+        s[group_at(s, number) + COST] = cost
+        total += cost
     return total
 
 
 @kernel
-def _gain(pack, groups, one, two):
+def _gain(flat, s, work, one, two):
     """What joining two groups saves; hugely negative when the cart cannot hold both."""
-    kinds, words = pack.sizes[1], pack.sizes[2]
-    for kind in range(kinds):
-        if groups[one, LOADS + kind] + groups[two, LOADS + kind] > pack.caps[kind]:
+    first, second = group_at(s, one), group_at(s, two)
+    for kind in range(s[KINDS]):
+        if s[first + LOADS + kind] + s[second + LOADS + kind] > s[s[CAPS] + kind]:
             return -BIG
-    union(pack, groups, one, -1, -1)
-    members = LOADS + kinds
-    for member in range(members, members + groups[two, SIZE]):
-        order = groups[two, member]
-        for word in range(words):
-            pack.mask[word] |= pack.orders[order, 1 + kinds + word]
-    joined = tour_cost(pack.flat, pack.mask, 0, words, pack.work)
-    return groups[one, COST] + groups[two, COST] - joined
+    _union(s, one, -1, -1)
+    for place in range(s[second + SIZE]):
+        _add_places(s, member(s, two, place))
+    return s[first + COST] + s[second + COST] - tour_cost(flat, s, s[MASK], s[WORDS], work)
 
 
 @kernel
-def savings(pack, groups, where):
-    """From single orders, join the two groups that save most, again and again."""
-    count, members = len(groups), LOADS + pack.sizes[1]
+def savings(flat, s, work):
+    """From single orders: note who suits whom, then join the two groups that save most."""
+    count = s[COUNT]
     gain = np.full((count, count), -BIG, np.int64)
-    top = np.full(count, -1, np.int64)
+    top = np.zeros(count, np.int64)
     for one in range(count):
         for two in range(one):
-            gain[one, two] = gain[two, one] = _gain(pack, groups, one, two)
+            gain[one, two] = gain[two, one] = _gain(flat, s, work, one, two)
     for one in range(count):
-        top[one] = np.argmax(gain[one])
+        best = np.argsort(-gain[one])
+        top[one] = best[0]
+        for place in range(s[NEAR_SIZE]):
+            s[s[NEAR] + one * s[NEAR_SIZE] + place] = best[place]
     while True:
         one = 0
         for number in range(count):
@@ -207,214 +228,114 @@ def savings(pack, groups, where):
         saved = gain[one, two]
         if saved <= 0:
             return
-        while groups[two, SIZE] > 0:
-            order = groups[two, members]
-            take_out(pack, groups, where, order)
-            put_in(pack, groups, where, order, one)
-        groups[one, COST] += groups[two, COST] - saved
-        groups[two, COST] = 0
-        gain[two, :] = -BIG
+        while s[group_at(s, two) + SIZE] > 0:
+            order = member(s, two, 0)
+            take_out(s, order)
+            put_in(s, order, one)
+        s[group_at(s, one) + COST] += s[group_at(s, two) + COST] - saved
+        s[group_at(s, two) + COST] = 0
         for other in range(count):
-            gain[other, two] = -BIG
-            if other != one and groups[other, SIZE] > 0:
-                gain[one, other] = gain[other, one] = _gain(pack, groups, one, other)
+            gain[two, other] = gain[other, two] = -BIG
+            if other != one and s[group_at(s, other) + SIZE] > 0:
+                gain[one, other] = gain[other, one] = _gain(flat, s, work, one, other)
         for other in range(count):
-            top[other] = np.argmax(gain[other])
+            # Rows whose best partner has changed are searched again.
+            if other == one or top[other] in (one, two):
+                top[other] = np.argmax(gain[other])
+            elif gain[other, one] > gain[other, top[other]]:
+                top[other] = one
 
 
 @kernel
-def _accepted(delta, heat, luck):
-    return delta <= 0 or (heat > 0 and chance(luck) < np.exp(-delta / heat))
+def _try(flat, s, memo, work, order, other, third, limit):
+    """Move `order` into the group of `other`, and `other` on into group `third`.
 
-
-@kernel
-def _relocate(pack, groups, where, order, number, heat):
-    """Try to move one order into another group; the change of cost, 0 when refused."""
-    home = where[order]
-    if home == number or not fits(pack, groups, number, -1, order):
+    `third` is the group of `order` for a plain exchange; the change of cost, 0 when it costs more
+    than `limit` or does not fit.
+    """
+    one, two = s[s[WHERE] + order], s[s[WHERE] + other]
+    if two in (one, third) or not fits(s, two, other, order):
         return 0
-    left = cost_of(pack, groups, home, order, -1)
-    joined = cost_of(pack, groups, number, -1, order)
-    delta = left + joined - groups[home, COST] - groups[number, COST]
-    if not _accepted(delta, heat, pack.luck):
+    swap = third == one
+    if not fits(s, third, order if swap else -1, other):
         return 0
-    take_out(pack, groups, where, order)
-    put_in(pack, groups, where, order, number)
-    groups[home, COST], groups[number, COST] = left, joined
+    a, b, c = group_at(s, one), group_at(s, two), group_at(s, third)
+    second = cost_of(flat, s, memo, work, two, other, order)
+    delta = second - s[b + COST]
+    if swap:
+        first = last = cost_of(flat, s, memo, work, one, order, other)
+        delta += first - s[a + COST]
+    else:
+        first = cost_of(flat, s, memo, work, one, order, -1)
+        delta += first - s[a + COST]
+        # What is still to come can only add walking to the third group.
+        if delta > limit:
+            return 0
+        last = cost_of(flat, s, memo, work, third, -1, other)
+        delta += last - s[c + COST]
+    if delta > limit:
+        return 0
+    take_out(s, order)
+    take_out(s, other)
+    put_in(s, order, two)
+    put_in(s, other, third)
+    s[a + COST], s[b + COST], s[c + COST] = first, second, last
     return delta
 
 
 @kernel
-def _swap(pack, groups, where, order, other, heat):
-    """Try to exchange two orders of different groups."""
-    one, two = where[order], where[other]
-    if one == two:
+def _relocate(flat, s, memo, work, order, number, limit):
+    """Move one order into another group; the change of cost, 0 when refused."""
+    home = s[s[WHERE] + order]
+    if home == number or not fits(s, number, -1, order):
         return 0
-    if not fits(pack, groups, one, order, other) or not fits(pack, groups, two, other, order):
+    a, b = group_at(s, home), group_at(s, number)
+    left = cost_of(flat, s, memo, work, home, order, -1)
+    joined = cost_of(flat, s, memo, work, number, -1, order)
+    delta = left + joined - s[a + COST] - s[b + COST]
+    if delta > limit:
         return 0
-    first = cost_of(pack, groups, one, order, other)
-    second = cost_of(pack, groups, two, other, order)
-    delta = first + second - groups[one, COST] - groups[two, COST]
-    if not _accepted(delta, heat, pack.luck):
-        return 0
-    take_out(pack, groups, where, order)
-    take_out(pack, groups, where, other)
-    put_in(pack, groups, where, order, two)
-    put_in(pack, groups, where, other, one)
-    groups[one, COST], groups[two, COST] = first, second
+    take_out(s, order)
+    put_in(s, order, number)
+    s[a + COST], s[b + COST] = left, joined
     return delta
 
 
 @kernel
-def _chain(pack, groups, where, order, other, third, heat):
-    """Try to move `order` to the group of `other`, and `other` on to group `third`."""
-    one, two = where[order], where[other]
-    if two in (one, third) or one == third:
-        return 0
-    if not fits(pack, groups, two, other, order) or not fits(pack, groups, third, -1, other):
-        return 0
-    first = cost_of(pack, groups, one, order, -1)
-    second = cost_of(pack, groups, two, other, order)
-    last = cost_of(pack, groups, third, -1, other)
-    delta = first + second + last - groups[one, COST] - groups[two, COST] - groups[third, COST]
-    if not _accepted(delta, heat, pack.luck):
-        return 0
-    take_out(pack, groups, where, order)
-    take_out(pack, groups, where, other)
-    put_in(pack, groups, where, order, two)
-    put_in(pack, groups, where, other, third)
-    groups[one, COST], groups[two, COST], groups[third, COST] = first, second, last
-    return delta
-
-
-@kernel
-def neighbours(pack, groups, most):
-    """For every order (alone in its group) the orders it walks best with, best first."""
-    count = len(groups)
-    near = np.zeros((count, most), np.int64)
-    gain = np.zeros(count, np.int64)
-    for one in range(count):
-        for two in range(count):
-            gain[two] = _gain(pack, groups, one, two) if one != two else -BIG
-        near[one] = np.argsort(-gain)[:most]
-    return near
-
-
-@kernel
-def _target(pack, where, near, order):
+def target(s, order):
     """An order whose group might suit `order`: mostly a like one, sometimes any."""
-    if rand(pack.luck, 100) < NEAR_SHARE:
-        return near[order, rand(pack.luck, near.shape[1])]
-    return rand(pack.luck, len(where))
+    if rand(s, 100) < NEAR_SHARE:
+        return s[s[NEAR] + order * s[NEAR_SIZE] + rand(s, s[NEAR_SIZE])]
+    return rand(s, s[COUNT])
 
 
 @kernel
-def _mate(pack, groups, where, order):
+def mate(s, order):
     """Any member of the order's group."""
-    number = where[order]
-    return groups[number, LOADS + pack.sizes[1] + rand(pack.luck, groups[number, SIZE])]
+    number = s[s[WHERE] + order]
+    return member(s, number, rand(s, s[group_at(s, number) + SIZE]))
 
 
 @kernel
-def anneal(pack, groups, where, near, best, costs, moves, heat, cooling):
+def anneal(flat, s, memo, work, best, costs, moves, heat, cooling):
     """`moves` random exchanges at falling heat. `costs` is [current, best]; returns the heat."""
-    count, luck = len(where), pack.luck
+    count = s[COUNT]
     for _ in range(moves):
         heat *= cooling
-        kind, order = rand(luck, 10), rand(luck, count)
-        like = _target(pack, where, near, order)
+        # Accepting with probability exp(-delta / heat), drawn before the delta is known.
+        limit = -heat * np.log(chance(s) + 1e-12)
+        kind, order = rand(s, 10), rand(s, count)
+        like = target(s, order)
         if kind < 2:
-            number = where[like] if rand(luck, 20) else rand(luck, count)
-            delta = _relocate(pack, groups, where, order, number, heat)
-        elif kind < 8:
-            other = _mate(pack, groups, where, like)
-            delta = _swap(pack, groups, where, order, other, heat)
+            number = s[s[WHERE] + like] if rand(s, 20) else rand(s, count)
+            delta = _relocate(flat, s, memo, work, order, number, limit)
         else:
-            other = _mate(pack, groups, where, like)
-            third = where[_target(pack, where, near, other)]
-            delta = _chain(pack, groups, where, order, other, third, heat)
+            other = mate(s, like)
+            third = s[s[WHERE] + order] if kind < 8 else s[s[WHERE] + target(s, other)]
+            delta = _try(flat, s, memo, work, order, other, third, limit)
         costs[0] += delta
         if costs[0] < costs[1]:
             costs[1] = costs[0]
             for row in range(count):
-                best[row] = where[row]
+                best[row] = s[s[WHERE] + row]
     return heat
-
-
-def first_come(pack: Pack) -> np.ndarray:
-    """Group numbers of the simple rule: fill the cart in the given order, then take the next."""
-    count, kinds, _ = pack.sizes
-    loads = pack.orders[:, 1 : 1 + kinds]
-    wanted, number, used = np.zeros(count, np.int64), 0, np.zeros(kinds, np.int64)
-    for row in range(count):
-        if row and (used + loads[row] > pack.caps).any():
-            number, used = number + 1, np.zeros(kinds, np.int64)
-        used = used + loads[row]
-        wanted[row] = number
-    return wanted
-
-
-class Search:
-    """The anytime search over one set of orders."""
-
-    def __init__(self, pack: Pack) -> None:
-        self.pack = pack
-        count, kinds, _ = (int(size) for size in pack.sizes)
-        self.groups = np.zeros((count, LOADS + kinds + count), np.int64)
-        self.where = np.zeros(count, np.int64)
-        self._regroup(np.arange(count))
-        self.near = neighbours(pack, self.groups, max(1, min(NEAR, count - 1)))
-        savings(pack, self.groups, self.where)
-        self.best = self.where.copy()
-        total = int(self.groups[:, COST].sum())
-        simple = first_come(pack)
-        alone = self._regroup(simple)
-        if alone < total:
-            self.best, total = simple, alone
-        self._regroup(self.best)
-        self.costs = np.array([total, total])
-        self.left, self.cycle, self.heat, self.cooling = 0, FIRST_CYCLE, 0.0, 1.0
-
-    def _regroup(self, wanted: np.ndarray) -> int:
-        return int(regroup(self.pack, self.groups, self.where, wanted))
-
-    @property
-    def cost(self) -> int:
-        """Length of the best grouping so far."""
-        return int(self.costs[1])
-
-    @property
-    def settled(self) -> bool:
-        """True when there is nothing to exchange."""
-        return len(self.where) < 2
-
-    def improve(self) -> None:
-        """One round: a fixed number of moves; cycles of falling heat get longer and longer."""
-        if self.settled:
-            return
-        if self.left == 0:
-            self.costs[0] = self._regroup(self.best)
-            self.left = self.cycle
-            tours = int((self.groups[:, SIZE] > 0).sum())
-            self.heat = HOT * self.cost / tours
-            self.cooling = (COLD / HOT) ** (1 / (self.cycle * MOVES))
-            self.cycle = int(self.cycle * LONGER)
-        self.left -= 1
-        self.heat = anneal(
-            self.pack,
-            self.groups,
-            self.where,
-            self.near,
-            self.best,
-            self.costs,
-            MOVES,
-            self.heat,
-            self.cooling,
-        )
-
-    def members(self) -> list[list[int]]:
-        """Rows of each group of the best grouping."""
-        found: dict[int, list[int]] = {}
-        for row, number in enumerate(self.best):
-            found.setdefault(int(number), []).append(row)
-        return sorted(found.values())

@@ -280,7 +280,9 @@ def slot_costs(flat, mask, base, column, slot, work):
         while left:
             lowest = left & -left
             left ^= lowest
-            y = flat[heights + word * 32 + flat[bit_of + (((lowest * DE_BRUIJN) & 0xFFFFFFFF) >> 27)]]
+            y = flat[
+                heights + word * 32 + flat[bit_of + (((lowest * DE_BRUIJN) & 0xFFFFFFFF) >> 27)]
+            ]
             if not found:
                 found, low = True, y
             gap = max(gap, y - high)

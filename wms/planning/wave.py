@@ -5,7 +5,7 @@ other from their ready time. A tour takes setup + walk + handling. Least total w
 all due times kept (hard), or least working time + `late_weight` x seconds late (soft).
 Units: mm, g, seconds. Guarantees: limits and zones kept; with hard due times a less late plan is
 never given up for a shorter one, and `feasible` says whether all are kept; same seed and rounds,
-same plan. Source: `wave_search`; workload is levelled afterwards without making anybody late.
+same plan. Source: `wave_run`; workload is levelled afterwards without making anybody late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from msgspec import Struct, field
 
-from wms.planning import wave_search as search
+from wms.planning import wave_search as inner
 from wms.planning.batch import (
     BatchOrder,
     Cart,
     Stowed,
-    as_station,
     caps_of,
-    estimate_layout,
+    compile_orders,
     load_of,
     slots_needed,
 )
-from wms.planning.batch_search import LOADS, NEAR, neighbours, new_pack, regroup
+from wms.planning.batch_run import Search
 from wms.planning.route import Route, plan_route
 from wms.planning.stop import MaxRounds, StopRule
-from wms.planning.tour_cost import compile_floor
 from wms.planning.travel import Layout
+from wms.planning.wave_run import WaveSearch
 
 DEFAULT_STOP = MaxRounds(50)
-MOVES, FIRST_CYCLE, LONGER = 2000, 50, 2.0
 HARD_WEIGHT = 20
 
 
@@ -116,11 +114,14 @@ def plan_wave(
     _check(orders, pickers)
     if not orders:
         return Wave((), 0, 0, (), tuple((p.id, 0.0) for p in pickers), "nothing to do", 0, True)
-    run = _Run(layout, orders, cart, pickers, work, (start, end), seed, late_weight)
-    rounds, reason = run.search(stop)
-    return _result(
-        layout, orders, cart, pickers, work, (start, end), run.sequences(), rounds, reason
-    )
+    floor, reached = compile_orders(layout, orders, start, end)
+    masks = np.array([floor.mask(stops) for stops in reached])
+    loads = np.array([load_of(order, cart) for order in orders], np.int64)
+    search = Search(floor, masks, loads, np.array(caps_of(cart), np.int64), seed)
+    run = WaveSearch(search, loads, _shift(layout, orders, pickers, work, late_weight))
+    rounds, reason = run.run(stop)
+    told = (run.sequences(), rounds, reason)
+    return _result(layout, orders, cart, pickers, work, (start, end), told)
 
 
 def _check(orders: Sequence[BatchOrder], pickers: Sequence[Picker]) -> None:
@@ -133,138 +134,34 @@ def _check(orders: Sequence[BatchOrder], pickers: Sequence[Picker]) -> None:
             raise ValueError(f"zone must be allowed to at least one picker: {zone!r}")
 
 
-class _Run:
-    """The anytime search for one wave."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        orders: Sequence[BatchOrder],
-        cart: Cart,
-        pickers: Sequence[Picker],
-        work: Work,
-        ends: tuple[str, str],
-        seed: int,
-        late_weight: int | None,
-    ) -> None:
-        rough = estimate_layout(layout)
-        places = {line.spot: rough.place(line.spot) for order in orders for line in order.lines}
-        found = {place for place in places.values() if place is not None}
-        floor = compile_floor(
-            rough.grid,
-            sorted(found, key=lambda p: (p.column, p.slot, p.y, p.level, p.x)),
-            as_station(rough, rough.place(ends[0]), "start"),
-            as_station(rough, rough.place(ends[1]), "end"),
+def _shift(
+    layout: Layout,
+    orders: Sequence[BatchOrder],
+    pickers: Sequence[Picker],
+    work: Work,
+    late_weight: int | None,
+) -> np.ndarray:
+    """Due times, work and zones of the orders, and who may work where, for the search."""
+    zones = {zone: number for number, zone in enumerate(sorted({o.zone for o in orders}))}
+    rows = [
+        (
+            inner.NEVER if order.due_s is None else order.due_s * 1000,
+            round(1000 * handling_s(layout, order, work)),
+            zones[order.zone],
         )
-        reached = [[p for ln in o.lines if (p := places[ln.spot]) is not None] for o in orders]
-        masks = np.array([floor.mask(stops) for stops in reached])
-        loads = np.array([load_of(order, cart) for order in orders], np.int64)
-        self.pack = new_pack(floor, masks, loads, np.array(caps_of(cart)), seed)
-        zones = sorted({order.zone for order in orders})
-        numbers = {zone: number for number, zone in enumerate(zones)}
-        rows = [
-            (
-                search.NEVER if order.due_s is None else order.due_s * 1000,
-                round(1000 * handling_s(layout, order, work)),
-                numbers[order.zone],
-            )
-            for order in orders
-        ]
-        weight = HARD_WEIGHT if late_weight is None else late_weight
-        people = [
-            (
-                picker.ready_s * 1000,
-                sum(
-                    1 << n for z, n in numbers.items() if picker.zones is None or z in picker.zones
-                ),
-            )
-            for picker in pickers
-        ]
-        self.shift = search.new_shift(
-            np.array(rows, np.int64),
-            np.array([work.speed(zone) for zone in zones]),
-            np.array([round(1000 * work.setup_s), weight, int(late_weight is None)]),
-            np.array(people, np.int64),
-        )
-        count = len(orders)
-        self.groups = np.zeros((count, LOADS + loads.shape[1] + count), np.int64)
-        self.where = np.zeros(count, np.int64)
-        regroup(self.pack, self.groups, self.where, np.arange(count))
-        self.near = neighbours(self.pack, self.groups, max(1, min(NEAR, count - 1)))
-        self.best = self._first_plan()
-        self.costs = np.array([0, 1 << 60, 1 << 60])
-        self._go_on_from_best()
-        late = int(self.shift.late.sum())
-        self.costs[1:] = late, self.costs[0] - weight * late
-
-    def _first_plan(self) -> np.ndarray:
-        """Carts filled in the order of due times, each to the picker who is free first."""
-        shift, pack = self.shift, self.pack
-        loads = pack.orders[:, 1 : 1 + int(pack.sizes[1])]
-        plan = np.zeros((len(loads), 2), np.int64)
-        free = shift.ready.copy()
-        order = sorted(
-            range(len(loads)), key=lambda k: (shift.order_due[k], shift.order_zone[k], k)
-        )
-        used, zone, group, time = np.zeros(loads.shape[1], np.int64), -1, -1, 0
-        for row in order:
-            full = (used + loads[row] > pack.caps).any() or zone != shift.order_zone[row]
-            if group < 0 or full:
-                group, zone, used = row, int(shift.order_zone[row]), np.zeros_like(used)
-                allowed = [w for w in range(len(free)) if shift.allowed[w] >> zone & 1]
-                who = min(allowed, key=lambda w: (free[w], w))
-                time = int(shift.numbers[search.SETUP])
-                free[who] += time
-            used = used + loads[row]
-            free[who] += shift.order_work[row] + self.groups[row, 2] // 4
-            plan[row] = group, who
-        return plan
-
-    def _go_on_from_best(self) -> None:
-        self.costs[0] = search.replan(self.pack, self.shift, self.groups, self.where, self.best)
-
-    def search(self, stop: StopRule) -> tuple[int, str]:
-        """Rounds of a fixed number of moves; cycles of falling heat get longer and longer."""
-        watch, rounds, left, cycle, heat, cooling = stop(), 0, 0, FIRST_CYCLE, 0.0, 1.0
-        while True:
-            reason = watch(float(self.costs[2] + self.shift.numbers[1] * self.costs[1]))
-            if reason is not None:
-                return rounds, reason
-            if len(self.where) < 2 and len(self.shift.ready) < 2:
-                return rounds, "nothing to improve"
-            if left == 0:
-                self._go_on_from_best()
-                left = cycle
-                tours = len(set(self.best[:, 0]))
-                walk = int(self.groups[:, 2].sum()) * 1000 // int(self.shift.pace.max())
-                heat = search.HOT * max(1, walk) / tours
-                cooling = (search.COLD / search.HOT) ** (1 / (cycle * MOVES))
-                cycle = int(cycle * LONGER)
-            rounds, left = rounds + 1, left - 1
-            heat = search.anneal_wave(
-                self.pack,
-                self.shift,
-                self.groups,
-                self.where,
-                self.near,
-                self.best,
-                self.costs,
-                MOVES,
-                heat,
-                cooling,
-            )
-
-    def sequences(self) -> list[list[list[int]]]:
-        """Per picker his groups of order rows, in sequence."""
-        self._go_on_from_best()
-        members = LOADS + int(self.pack.sizes[1])
-        return [
-            [
-                sorted(int(k) for k in self.groups[g, members : members + self.groups[g, 0]])
-                for g in turns[1 : 1 + turns[0]]
-            ]
-            for turns in self.shift.turns
-        ]
+        for order in orders
+    ]
+    people = [
+        (p.ready_s * 1000, sum(1 << n for z, n in zones.items() if p.zones is None or z in p.zones))
+        for p in pickers
+    ]
+    weight = HARD_WEIGHT if late_weight is None else late_weight
+    return inner.new_shift(
+        np.array(rows, np.int64),
+        np.array([work.speed(zone) for zone in zones]),
+        np.array([round(1000 * work.setup_s), weight, int(late_weight is None)]),
+        np.array(people, np.int64),
+    )
 
 
 def handling_s(layout: Layout, order: BatchOrder, work: Work) -> float:
@@ -292,11 +189,10 @@ def _result(
     pickers: Sequence[Picker],
     work: Work,
     ends: tuple[str, str],
-    sequences: list[list[list[int]]],
-    rounds: int,
-    reason: str,
+    told: tuple[list[list[list[int]]], int, str],
 ) -> Wave:
     """Exact routes and times; predictions per due time."""
+    sequences, rounds, reason = told
     trips = [[_trip(layout, orders, work, ends, rows) for rows in turns] for turns in sequences]
     _level(trips, pickers)
     tours, done, busy = [], {}, []

@@ -1,358 +1,351 @@
 """Search for batches, pickers and sequences together: annealed exchanges with lateness.
 
-Shape: groups as in `batch_search`; each group has a duration, a due time (the earliest of its
-orders) and a picker; a picker works his groups by due time, which is the best sequence for him
-when he is alone. Cost = all durations + weight x lateness. Units: milliseconds.
-Guarantees: capacities and zones kept; the best plan is compared by lateness first, cost second.
+Shape: orders and groups as in `batch_search` (array `s`); a second flat array `w` holds, after its
+head, due time, work and zone of every order, and duration, due time and picker of every group; a
+picker works his groups by due time, which is the best sequence for him when he is alone.
+Cost = all durations + weight x lateness. Units: milliseconds.
+Guarantees: capacities and zones kept; with hard due times plans are compared by lateness first.
 Source: simulated annealing; earliest due date first per picker (Jackson 1955).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
+from wms.planning.batch_search import CAPS as CAPS_AT
 from wms.planning.batch_search import (
     COST,
+    COUNT,
+    KINDS,
     LOADS,
     SIZE,
+    WHERE,
     chance,
     cost_of,
+    group_at,
+    mate,
+    member,
+    order_at,
     put_in,
     rand,
     take_out,
+    target,
 )
 from wms.planning.jit import kernel
 
 NEVER = 1 << 50
-SETUP, WEIGHT, HARD = range(3)
 HOT, COLD = 0.1, 0.002
 
+# Head of `w`: numbers, then where each table begins.
+SETUP, WEIGHT, HARD, PEOPLE, TURN_SIZE = range(5)
+(
+    ORDER_DUE,
+    ORDER_WORK,
+    ORDER_ZONE,
+    PACE,
+    READY,
+    ALLOWED,
+    DURATION,
+    DUE,
+    PICKER,
+    TURNS,
+    LATE,
+    TRIAL,
+    HEAD,
+) = range(5, 18)
+# Inside the trial: up to three (order, group) pairs, their homes and pickers, groups and people.
+HOMES, KEEPERS, CROWD, CREW, TRIAL_SIZE = 6, 9, 12, 18, 32
 
-class Shift(NamedTuple):
-    """Orders' due times and work, zones, pickers, and what is planned for them now.
 
-    `trial` holds the exchange being tried: up to three (order, group) pairs, then what to put back.
-    """
-
-    order_due: np.ndarray
-    order_work: np.ndarray
-    order_zone: np.ndarray
-    pace: np.ndarray
-    numbers: np.ndarray
-    ready: np.ndarray
-    allowed: np.ndarray
-    duration: np.ndarray
-    due: np.ndarray
-    picker: np.ndarray
-    turns: np.ndarray
-    late: np.ndarray
-    trial: np.ndarray
+def new_shift(
+    orders: np.ndarray, pace: np.ndarray, numbers: np.ndarray, people: np.ndarray
+) -> np.ndarray:
+    """Empty plans. Shape: `orders` rows [due, work, zone], `people` rows [ready, zone bits]."""
+    count, crew = len(orders), len(people)
+    head = np.zeros(HEAD, np.int64)
+    head[:ORDER_DUE] = (*numbers, crew, count + 1)
+    tables = [
+        *(orders[:, k] for k in range(3)),
+        pace,
+        people[:, 0],
+        people[:, 1],
+        np.zeros(count),
+        np.full(count, NEVER),
+        np.full(count, -1),
+        np.zeros(crew * (count + 1)),
+        np.zeros(crew),
+        np.zeros(TRIAL_SIZE),
+    ]
+    flats = [np.asarray(table, np.int64).ravel() for table in tables]
+    head[ORDER_DUE:] = HEAD + np.cumsum([0, *(len(flat) for flat in flats)])[:-1]
+    return np.concatenate([head, *flats])
 
 
 @kernel
-def _refresh(pack, shift, groups, number):
-    """Duration and due time of a group from its members and its tour."""
-    members = LOADS + pack.sizes[1]
-    size = groups[number, SIZE]
+def turns_at(w, who):
+    """Where a picker's list begins: how many groups, then the groups in sequence."""
+    return w[TURNS] + who * w[TURN_SIZE]
+
+
+@kernel
+def _refresh(flat, s, w, memo, work, number):
+    """Duration and due time of a group from its members and its tour; the duration."""
+    size = s[group_at(s, number) + SIZE]
     if size == 0:
-        shift.duration[number] = 0
-        shift.due[number] = NEVER
-        return
-    cost = cost_of(pack, groups, number, -1, -1)
-    groups[number, COST] = cost
-    first = groups[number, members]
-    total = shift.numbers[SETUP] + cost * 1000 // shift.pace[shift.order_zone[first]]
+        w[w[DURATION] + number] = 0
+        w[w[DUE] + number] = NEVER
+        return 0
+    cost = cost_of(flat, s, memo, work, number, -1, -1)
+    s[group_at(s, number) + COST] = cost
+    zone = w[w[ORDER_ZONE] + member(s, number, 0)]
+    total = w[SETUP] + cost * 1000 // w[w[PACE] + zone]
     due = NEVER
-    for member in range(members, members + size):
-        order = groups[number, member]
-        total += shift.order_work[order]
-        due = min(due, shift.order_due[order])
-    shift.duration[number] = total
-    shift.due[number] = due
+    for place in range(size):
+        order = member(s, number, place)
+        total += w[w[ORDER_WORK] + order]
+        due = min(due, w[w[ORDER_DUE] + order])
+    w[w[DURATION] + number] = total
+    w[w[DUE] + number] = due
+    return total
 
 
 @kernel
-def _measure(shift, who):
+def _measure(w, who):
     """Sort a picker's groups by due time; his lateness."""
-    turns, due = shift.turns, shift.due
-    count = turns[who, 0]
-    for at in range(2, count + 1):
-        number = turns[who, at]
+    turns, due = turns_at(w, who), w[DUE]
+    count = w[turns]
+    for at in range(turns + 2, turns + count + 1):
+        number = w[at]
         put = at
-        while put > 1 and due[turns[who, put - 1]] > due[number]:
-            turns[who, put] = turns[who, put - 1]
+        while put > turns + 1 and w[due + w[put - 1]] > w[due + number]:
+            w[put] = w[put - 1]
             put -= 1
-        turns[who, put] = number
-    now, late = shift.ready[who], 0
-    for at in range(1, count + 1):
-        number = turns[who, at]
-        now += shift.duration[number]
-        if now > due[number]:
-            late += now - due[number]
-    shift.late[who] = late
+        w[put] = number
+    now, late = w[w[READY] + who], 0
+    for at in range(turns + 1, turns + count + 1):
+        now += w[w[DURATION] + w[at]]
+        if now > w[due + w[at]]:
+            late += now - w[due + w[at]]
+    w[w[LATE] + who] = late
     return late
 
 
 @kernel
-def _hire(shift, number, who):
+def _hire(w, number, who):
     """Give a group to a picker."""
-    turns = shift.turns
-    turns[who, 0] += 1
-    turns[who, turns[who, 0]] = number
-    shift.picker[number] = who
+    turns = turns_at(w, who)
+    w[turns] += 1
+    w[turns + w[turns]] = number
+    w[w[PICKER] + number] = who
 
 
 @kernel
-def _release(shift, number):
+def _release(w, number):
     """Take a group from its picker."""
-    turns, who = shift.turns, shift.picker[number]
-    last = turns[who, 0]
-    for at in range(1, last + 1):
-        if turns[who, at] == number:
-            for later in range(at, last):
-                turns[who, later] = turns[who, later + 1]
-            break
-    turns[who, 0] = last - 1
-    shift.picker[number] = -1
+    turns = turns_at(w, w[w[PICKER] + number])
+    found = 0
+    for at in range(turns + 1, turns + w[turns] + 1):
+        if w[at] == number:
+            found = 1
+        elif found:
+            w[at - 1] = w[at]
+    w[turns] -= 1
+    w[w[PICKER] + number] = -1
 
 
 @kernel
-def _move(pack, shift, groups, where, order, number, who):
+def _move(s, w, order, number, who):
     """Move an order; a group that empties loses its picker, a new one gets `who`."""
-    home = where[order]
-    take_out(pack, groups, where, order)
-    if groups[number, SIZE] == 0:
-        _hire(shift, number, who)
-    put_in(pack, groups, where, order, number)
-    if groups[home, SIZE] == 0:
-        _release(shift, home)
+    home = s[s[WHERE] + order]
+    take_out(s, order)
+    if s[group_at(s, number) + SIZE] == 0:
+        _hire(w, number, who)
+    put_in(s, order, number)
+    if s[group_at(s, home) + SIZE] == 0:
+        _release(w, home)
 
 
 @kernel
-def _may(shift, order, who):
+def _may(w, order, who):
     """True when the picker may work in the order's zone."""
-    return (shift.allowed[who] >> shift.order_zone[order]) & 1
+    return (w[w[ALLOWED] + who] >> w[w[ORDER_ZONE] + order]) & 1
 
 
 @kernel
-def _room(pack, shift, groups, where, count):
+def _room(s, w, count):
     """True when every group of the trial keeps its limits and its zone after all moves."""
-    orders, caps, trial = pack.orders, pack.caps, shift.trial
-    members = LOADS + pack.sizes[1]
+    trial, where = w[TRIAL], s[WHERE]
     for k in range(count):
-        order, number = trial[2 * k], trial[2 * k + 1]
-        if where[order] == number:
+        order, number = w[trial + 2 * k], w[trial + 2 * k + 1]
+        if s[where + order] == number:
             return False
-        for kind in range(len(caps)):
-            load = groups[number, LOADS + kind]
+        row = group_at(s, number)
+        for kind in range(s[KINDS]):
+            load = s[row + LOADS + kind]
             for j in range(count):
-                if trial[2 * j + 1] == number:
-                    load += orders[trial[2 * j], 1 + kind]
-                if where[trial[2 * j]] == number:
-                    load -= orders[trial[2 * j], 1 + kind]
-            if load > caps[kind]:
+                mine = s[order_at(s, w[trial + 2 * j]) + 1 + kind]
+                if w[trial + 2 * j + 1] == number:
+                    load += mine
+                if s[where + w[trial + 2 * j]] == number:
+                    load -= mine
+            if load > s[s[CAPS_AT] + kind]:
                 return False
-        if groups[number, SIZE] > 0:
-            other = groups[number, members]
-            if shift.order_zone[other] != shift.order_zone[order]:
+        if s[row + SIZE] > 0:
+            zone = w[w[ORDER_ZONE] + member(s, number, 0)]
+            if zone != w[w[ORDER_ZONE] + order]:
                 return False
     return True
 
 
 @kernel
-def _add_person(trial, people, person):
-    for i in range(people):
-        if trial[12 + i] == person:
-            return people
-    trial[12 + people] = person
-    return people + 1
+def _listed(w, first, count, value):
+    """Add a value to a short list unless it is there; the new length."""
+    for at in range(first, first + count):
+        if w[at] == value:
+            return count
+    w[first + count] = value
+    return count + 1
 
 
 @kernel
-def _try(pack, shift, groups, where, count, who, limit):
+def _try(flat, s, w, memo, work, count, who, limit):
     """Carry out the trial's moves unless they cost more than `limit`; the change of cost."""
-    trial, weight = shift.trial, shift.numbers[WEIGHT]
-    if not _room(pack, shift, groups, where, count):
+    if not _room(s, w, count):
         return 0
-    homes = (where[trial[0]], where[trial[2]], where[trial[4]])
-    keepers = (shift.picker[homes[0]], shift.picker[homes[1]], shift.picker[homes[2]])
+    trial, weight = w[TRIAL], w[WEIGHT]
     crowd = 0
     for k in range(count):
-        for number in (homes[k], trial[2 * k + 1]):
-            fresh = True
-            for j in range(crowd):
-                fresh = fresh and trial[6 + j] != number
-            if fresh:
-                trial[6 + crowd] = number
-                crowd += 1
-    old, people = 0, 0
-    for j in range(crowd):
-        number = trial[6 + j]
-        old += shift.duration[number]
+        home = s[s[WHERE] + w[trial + 2 * k]]
+        w[trial + HOMES + k] = home
+        w[trial + KEEPERS + k] = w[w[PICKER] + home]
+        crowd = _listed(w, trial + CROWD, crowd, home)
+        crowd = _listed(w, trial + CROWD, crowd, w[trial + 2 * k + 1])
+    old, crew = 0, 0
+    for at in range(trial + CROWD, trial + CROWD + crowd):
+        number = w[at]
+        old += w[w[DURATION] + number]
+        size = s[group_at(s, number) + SIZE]
         # A group of one may empty and be taken up again by `who`.
-        if groups[number, SIZE] <= 1:
-            people = _add_person(trial, people, who)
-        if groups[number, SIZE] > 0:
-            people = _add_person(trial, people, shift.picker[number])
-    for i in range(people):
-        old += weight * shift.late[trial[12 + i]]
-    for k in range(count):
-        _move(pack, shift, groups, where, trial[2 * k], trial[2 * k + 1], who)
-    new = _evaluate(pack, shift, groups, crowd, people)
-    if new - old <= limit:
-        return new - old
-    for k in range(count - 1, -1, -1):
-        _move(pack, shift, groups, where, trial[2 * k], homes[k], keepers[k])
-    _evaluate(pack, shift, groups, crowd, people)
+        if size <= 1:
+            crew = _listed(w, trial + CREW, crew, who)
+        if size > 0:
+            crew = _listed(w, trial + CREW, crew, w[w[PICKER] + number])
+    for at in range(trial + CREW, trial + CREW + crew):
+        old += weight * w[w[LATE] + w[at]]
+    for turn in range(2):
+        for k in range(count):
+            if turn == 0:
+                _move(s, w, w[trial + 2 * k], w[trial + 2 * k + 1], who)
+            else:
+                back = count - 1 - k
+                home, keeper = w[trial + HOMES + back], w[trial + KEEPERS + back]
+                _move(s, w, w[trial + 2 * back], home, keeper)
+        new = 0
+        for at in range(trial + CROWD, trial + CROWD + crowd):
+            new += _refresh(flat, s, w, memo, work, w[at])
+        for at in range(trial + CREW, trial + CREW + crew):
+            new += weight * _measure(w, w[at])
+        if turn == 0 and new - old <= limit:
+            return new - old
     return 0
 
 
 @kernel
-def _evaluate(pack, shift, groups, crowd, people):
-    """Cost of the groups and pickers of the trial."""
-    trial, total = shift.trial, 0
-    for j in range(crowd):
-        _refresh(pack, shift, groups, trial[6 + j])
-        total += shift.duration[trial[6 + j]]
-    for i in range(people):
-        total += shift.numbers[WEIGHT] * _measure(shift, trial[12 + i])
-    return total
+def _pass_on(w, number, other, home, who):
+    """Give a group from one picker to another, and `other` (if any) the other way; lateness."""
+    _release(w, number)
+    if other >= 0:
+        _release(w, other)
+        _hire(w, other, home)
+    _hire(w, number, who)
+    return _measure(w, home) + _measure(w, who)
 
 
 @kernel
-def _hand_over(pack, shift, groups, number, other, who, limit):
-    """Give a group to another picker, and `other` (if any) the other way; the change of cost."""
-    home, weight = shift.picker[number], shift.numbers[WEIGHT]
-    first = groups[number, LOADS + pack.sizes[1]]
-    if home == who or not _may(shift, first, who):
+def _hand_over(s, w, number, other, who, limit):
+    """Try another picker for a group, maybe in exchange; the change of cost."""
+    home, weight = w[w[PICKER] + number], w[WEIGHT]
+    if home == who or not _may(w, member(s, number, 0), who):
         return 0
-    if other >= 0 and not _may(shift, groups[other, LOADS + pack.sizes[1]], home):
+    if other >= 0 and not _may(w, member(s, other, 0), home):
         return 0
-    old = shift.late[home] + shift.late[who]
-    _release(shift, number)
-    if other >= 0:
-        _release(shift, other)
-        _hire(shift, other, home)
-    _hire(shift, number, who)
-    new = _measure(shift, home) + _measure(shift, who)
-    if weight * (new - old) <= limit:
-        return weight * (new - old)
-    _release(shift, number)
-    if other >= 0:
-        _release(shift, other)
-        _hire(shift, other, who)
-    _hire(shift, number, home)
-    _measure(shift, home)
-    _measure(shift, who)
+    old = w[w[LATE] + home] + w[w[LATE] + who]
+    delta = weight * (_pass_on(w, number, other, home, who) - old)
+    if delta <= limit:
+        return delta
+    _pass_on(w, number, other, who, home)
     return 0
 
 
 @kernel
-def _target(pack, where, near, order):
-    if rand(pack.luck, 100) < 70:
-        return near[order, rand(pack.luck, near.shape[1])]
-    return rand(pack.luck, len(where))
-
-
-@kernel
-def _mate(pack, groups, where, order):
-    number = where[order]
-    return groups[number, LOADS + pack.sizes[1] + rand(pack.luck, groups[number, SIZE])]
-
-
-@kernel
-def anneal_wave(pack, shift, groups, where, near, best, costs, moves, heat, cooling):
+def anneal_wave(flat, s, w, memo, work, best, costs, moves, heat, cooling):
     """`moves` random exchanges at falling heat.
 
     `costs` is [current, best lateness, best total]; `best` is [group, picker of it] per order.
     """
-    count, luck, trial = len(where), pack.luck, shift.trial
+    count, trial, where = s[COUNT], w[TRIAL], s[WHERE]
     for _ in range(moves):
         heat *= cooling
-        limit = -heat * np.log(chance(luck) + 1e-12)
-        kind, order = rand(luck, 12), rand(luck, count)
-        like = _target(pack, where, near, order)
-        who = rand(luck, len(shift.ready))
-        if not _may(shift, order, who):
+        limit = -heat * np.log(chance(s) + 1e-12)
+        kind, order = rand(s, 12), rand(s, count)
+        like = target(s, order)
+        who = rand(s, w[PEOPLE])
+        if not _may(w, order, who):
             continue
-        trial[0], trial[2], trial[4] = order, order, order
-        if kind < 3:
-            number = where[like]
-            if rand(luck, 15) == 0:
-                number = rand(luck, count)
-            trial[1] = number
-            delta = _try(pack, shift, groups, where, 1, who, limit)
-        elif kind < 8:
-            other = _mate(pack, groups, where, like)
-            trial[1], trial[2], trial[3] = where[other], other, where[order]
-            delta = _try(pack, shift, groups, where, 2, who, limit)
-        elif kind < 10:
-            other = _mate(pack, groups, where, like)
-            third = where[_target(pack, where, near, other)]
-            trial[1], trial[2], trial[3] = where[other], other, third
-            delta = _try(pack, shift, groups, where, 2, who, limit)
+        if kind < 10:
+            size = 1 if kind < 3 else 2
+            other = mate(s, like)
+            w[trial], w[trial + 1], w[trial + 2] = order, s[where + other], other
+            w[trial + 3] = s[where + order]
+            if kind < 3 and rand(s, 15) == 0:
+                w[trial + 1] = rand(s, count)
+            if kind >= 8:
+                w[trial + 3] = s[where + target(s, other)]
+            delta = _try(flat, s, w, memo, work, size, who, limit)
         else:
-            number = where[like]
-            other = where[order] if shift.picker[where[order]] == who and kind == 11 else -1
-            delta = _hand_over(pack, shift, groups, number, other, who, limit)
+            number, other = s[where + like], -1
+            if kind == 11 and w[w[PICKER] + s[where + order]] == who:
+                other = s[where + order]
+            delta = _hand_over(s, w, number, other, who, limit)
         costs[0] += delta
         if delta < 0:
-            _note(shift, where, best, costs)
+            _note(s, w, best, costs)
     return heat
 
 
 @kernel
-def _note(shift, where, best, costs):
-    """Keep the plan when it is less late than the best one, or as late and cheaper."""
+def _note(s, w, best, costs):
+    """Keep the plan when it is better than the best one."""
     late = 0
-    for who in range(len(shift.late)):
-        late += shift.late[who]
-    total = costs[0] - shift.numbers[WEIGHT] * late
-    if shift.numbers[HARD]:
+    for at in range(w[LATE], w[LATE] + w[PEOPLE]):
+        late += w[at]
+    total = costs[0] - w[WEIGHT] * late
+    if w[HARD]:
         better = late < costs[1] or (late == costs[1] and total < costs[2])
     else:
-        better = costs[0] < costs[2] + shift.numbers[WEIGHT] * costs[1]
+        better = costs[0] < costs[2] + w[WEIGHT] * costs[1]
     if better:
         costs[1], costs[2] = late, total
-        for order in range(len(where)):
-            best[order, 0] = where[order]
-            best[order, 1] = shift.picker[where[order]]
+        for order in range(len(best)):
+            best[order, 0] = s[s[WHERE] + order]
+            best[order, 1] = w[w[PICKER] + best[order, 0]]
 
 
 @kernel
-def replan(pack, shift, groups, where, best):
+def replan(flat, s, w, memo, work, best):
     """Make the plan the given one; its cost."""
-    groups[:, : LOADS + pack.sizes[1]] = 0
-    shift.turns[:] = 0
-    shift.picker[:] = -1
+    for number in range(s[COUNT]):
+        row = group_at(s, number)
+        for field in range(row, row + LOADS + s[KINDS]):
+            s[field] = 0
+        w[w[PICKER] + number] = -1
+    for who in range(w[PEOPLE]):
+        w[turns_at(w, who)] = 0
     for order in range(len(best)):
-        put_in(pack, groups, where, order, best[order, 0])
-        if shift.picker[best[order, 0]] < 0:
-            _hire(shift, best[order, 0], best[order, 1])
+        put_in(s, order, best[order, 0])
+        if w[w[PICKER] + best[order, 0]] < 0:
+            _hire(w, best[order, 0], best[order, 1])
     total = 0
-    for number in range(len(groups)):
-        _refresh(pack, shift, groups, number)
-        total += shift.duration[number]
-    for who in range(len(shift.ready)):
-        total += shift.numbers[WEIGHT] * _measure(shift, who)
+    for number in range(s[COUNT]):
+        total += _refresh(flat, s, w, memo, work, number)
+    for who in range(w[PEOPLE]):
+        total += w[WEIGHT] * _measure(w, who)
     return total
-
-
-def new_shift(
-    orders: np.ndarray, pace: np.ndarray, numbers: np.ndarray, people: np.ndarray
-) -> Shift:
-    """Empty plans. Shape: `orders` rows [due, work, zone], `people` rows [ready, zone bits]."""
-    count = len(orders)
-    return Shift(
-        *(np.ascontiguousarray(orders[:, k], np.int64) for k in range(3)),
-        pace.astype(np.int64),
-        numbers.astype(np.int64),
-        people[:, 0].copy(),
-        people[:, 1].copy(),
-        np.zeros(count, np.int64),
-        np.full(count, NEVER, np.int64),
-        np.full(count, -1, np.int64),
-        np.zeros((len(people), count + 1), np.int64),
-        np.zeros(len(people), np.int64),
-        np.zeros(32, np.int64),
-    )

@@ -1,0 +1,102 @@
+"""The anytime run of the batch search: first plans, then cycles of falling heat.
+
+Owns the schedule only: `improve` is one round of a fixed number of moves, so that a plan depends
+on the number of rounds and the seed alone, and a longer run passes through every shorter one.
+"""
+
+import numpy as np
+
+from wms.planning import batch_search as inner
+from wms.planning.tour_cost import FloorMap
+
+MOVES = 2000
+HOT, COLD, FIRST_CYCLE, LONGER = 0.03, 0.001, 50, 2.0
+
+
+def first_come(loads: np.ndarray, caps: np.ndarray) -> np.ndarray:
+    """Group numbers of the simple rule: fill the cart in the given order, then take the next."""
+    wanted, number, used = np.zeros(len(loads), np.int64), 0, np.zeros(loads.shape[1], np.int64)
+    for row in range(len(loads)):
+        if row and (used + loads[row] > caps).any():
+            number, used = number + 1, np.zeros_like(used)
+        used = used + loads[row]
+        wanted[row] = number
+    return wanted
+
+
+class Search:
+    """The search over one set of orders."""
+
+    def __init__(
+        self, floor: FloorMap, masks: np.ndarray, loads: np.ndarray, caps: np.ndarray, seed: int
+    ) -> None:
+        self.flat, self.work = floor.flat, floor.work()
+        self.store = inner.new_store(floor, masks, loads, caps, seed)
+        self.memo = inner.new_memo()
+        self.count, self.caps = len(loads), caps
+        self._regroup(np.arange(self.count))
+        self._alone = self._tours()
+        inner.savings(self.flat, self.store, self.work)
+        self.best = self._where().copy()
+        total = self._regroup(self.best)
+        simple = first_come(loads, caps)
+        alone = self._regroup(simple)
+        if alone < total:
+            self.best, total = simple, alone
+        self.costs = np.array([total, total])
+        self.left, self.cycle, self.heat, self.cooling = 0, FIRST_CYCLE, 0.0, 1.0
+
+    def _regroup(self, wanted: np.ndarray) -> int:
+        return int(inner.regroup(self.flat, self.store, self.memo, self.work, wanted))
+
+    def _where(self) -> np.ndarray:
+        first = self.store[inner.WHERE]
+        return self.store[first : first + self.count]
+
+    def _tours(self) -> np.ndarray:
+        first, size = int(self.store[inner.GROUPS]), int(self.store[inner.GROUP_SIZE])
+        return self.store[first + inner.COST : first + size * self.count : size].copy()
+
+    def tours_alone(self) -> np.ndarray:
+        """Length of the tour of every order on its own."""
+        return self._alone
+
+    @property
+    def cost(self) -> int:
+        """Length of the best grouping so far."""
+        return int(self.costs[1])
+
+    @property
+    def settled(self) -> bool:
+        """True when there is nothing to exchange."""
+        return self.count < 2
+
+    def improve(self) -> None:
+        """One round; cycles get longer and longer, each from the best grouping so far."""
+        if self.settled:
+            return
+        if self.left == 0:
+            self.costs[0] = self._regroup(self.best)
+            self.left = self.cycle
+            self.heat = HOT * self.cost / len(set(self.best.tolist()))
+            self.cooling = (COLD / HOT) ** (1 / (self.cycle * MOVES))
+            self.cycle = int(self.cycle * LONGER)
+        self.left -= 1
+        self.heat = inner.anneal(
+            self.flat,
+            self.store,
+            self.memo,
+            self.work,
+            self.best,
+            self.costs,
+            MOVES,
+            self.heat,
+            self.cooling,
+        )
+
+    def members(self) -> list[list[int]]:
+        """Rows of each group of the best grouping."""
+        found: dict[int, list[int]] = {}
+        for row, number in enumerate(self.best):
+            found.setdefault(int(number), []).append(row)
+        return sorted(found.values())

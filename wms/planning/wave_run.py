@@ -1,0 +1,110 @@
+"""The anytime run of the wave search: a first plan by due time, then cycles of falling heat.
+
+Owns the schedule only: a round is a fixed number of moves, so that a plan depends on the number
+of rounds and the seed alone, and a longer run passes through every shorter one.
+"""
+
+import numpy as np
+
+from wms.planning import wave_search as inner
+from wms.planning.batch_run import Search
+from wms.planning.batch_search import COST, GROUP_SIZE, GROUPS
+from wms.planning.stop import StopRule
+
+MOVES, FIRST_CYCLE, LONGER = 2000, 50, 2.0
+
+
+class WaveSearch:
+    """The search for one wave; `search` brings orders, floor and who suits whom."""
+
+    def __init__(self, search: Search, loads: np.ndarray, shift: np.ndarray) -> None:
+        self.flat, self.store, self.memo = search.flat, search.store, search.memo
+        self.work, self.count, self.shift = search.work, search.count, shift
+        self.crew = int(shift[inner.PEOPLE])
+        self.best = self._first_plan(search, loads)
+        self.costs = np.array([0, 1 << 60, 1 << 60])
+        self._go_on_from_best()
+        late = int(self._part(inner.LATE, self.crew).sum())
+        weight = int(shift[inner.WEIGHT])
+        self.costs[1:] = late, self.costs[0] - weight * late
+
+    def _part(self, table: int, size: int) -> np.ndarray:
+        first = int(self.shift[table])
+        return self.shift[first : first + size]
+
+    def _first_plan(self, search: Search, loads: np.ndarray) -> np.ndarray:
+        """Carts filled in the order of due times, each to the picker who is free first."""
+        due, work, zones = (
+            self._part(table, self.count)
+            for table in (inner.ORDER_DUE, inner.ORDER_WORK, inner.ORDER_ZONE)
+        )
+        free, allowed = (
+            self._part(inner.READY, self.crew).copy(),
+            self._part(inner.ALLOWED, self.crew),
+        )
+        alone = search.tours_alone()
+        plan = np.zeros((self.count, 2), np.int64)
+        used, zone, group, who = np.zeros(loads.shape[1], np.int64), -1, -1, 0
+        for row in sorted(range(self.count), key=lambda k: (due[k], zones[k], k)):
+            if group < 0 or zone != zones[row] or (used + loads[row] > search.caps).any():
+                group, zone, used = row, int(zones[row]), np.zeros_like(used)
+                able = [w for w in range(self.crew) if allowed[w] >> zone & 1]
+                who = min(able, key=lambda w: (free[w], w))
+                free[who] += self.shift[inner.SETUP]
+            used = used + loads[row]
+            # A joint tour is a good deal shorter than the tours of its orders alone.
+            free[who] += work[row] + alone[row] * 1000 // self._part(inner.PACE, zone + 1)[-1] // 4
+            plan[row] = group, who
+        return plan
+
+    def _go_on_from_best(self) -> None:
+        self.costs[0] = inner.replan(
+            self.flat, self.store, self.shift, self.memo, self.work, self.best
+        )
+
+    def run(self, stop: StopRule) -> tuple[int, str]:
+        """Rounds until the rule says stop; how many, and why."""
+        watch, rounds, left, cycle, heat, cooling = stop(), 0, 0, FIRST_CYCLE, 0.0, 1.0
+        weight = int(self.shift[inner.WEIGHT])
+        while True:
+            reason = watch(float(self.costs[2] + weight * self.costs[1]))
+            if reason is not None:
+                return rounds, reason
+            if self.count < 2 and self.crew < 2:
+                return rounds, "nothing to improve"
+            if left == 0:
+                self._go_on_from_best()
+                left, heat = cycle, inner.HOT * self._mean_walk_ms()
+                cooling = (inner.COLD / inner.HOT) ** (1 / (cycle * MOVES))
+                cycle = int(cycle * LONGER)
+            rounds, left = rounds + 1, left - 1
+            heat = inner.anneal_wave(
+                self.flat,
+                self.store,
+                self.shift,
+                self.memo,
+                self.work,
+                self.best,
+                self.costs,
+                MOVES,
+                heat,
+                cooling,
+            )
+
+    def _mean_walk_ms(self) -> float:
+        """Walking time of a tour of the best plan, on average."""
+        numbers = sorted({int(number) for number in self.best[:, 0]})
+        size = int(self.store[GROUP_SIZE])
+        walks = [int(self.store[self.store[GROUPS] + n * size + COST]) for n in numbers]
+        pace = int(self._part(inner.PACE, 1)[0])
+        return max(1, sum(walks)) * 1000 / pace / len(numbers)
+
+    def sequences(self) -> list[list[list[int]]]:
+        """Per picker his groups of order rows, in sequence."""
+        self._go_on_from_best()
+        rows: dict[int, list[int]] = {}
+        for row, number in enumerate(self.best[:, 0]):
+            rows.setdefault(int(number), []).append(row)
+        size = int(self.shift[inner.TURN_SIZE])
+        turns = self._part(inner.TURNS, self.crew * size).reshape(self.crew, size)
+        return [[rows[int(n)] for n in turn[1 : 1 + turn[0]]] for turn in turns]
