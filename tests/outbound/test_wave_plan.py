@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wms.outbound.carton_plan import BoxProblem, Content, plan_boxes
 from wms.outbound.wave_plan import (
     Pick,
     Problem,
@@ -13,7 +14,7 @@ from wms.outbound.wave_plan import (
     WavePlan,
     fill_totes,
     plan_simply,
-    plan_wave,
+    plan_tours,
 )
 from wms.planning.cartonize import CartonType
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
@@ -49,12 +50,11 @@ def problems(draw: st.DrawFn) -> Problem:
                     item_id=bin_id * 1000 + side, lot_id=None, lpn_id=None, bin_id=bin_id,
                     pick_sequence=bin_id, qty=draw(st.integers(1, 30)), length_mm=side,
                     width_mm=side, height_mm=side, weight_g=draw(st.sampled_from([0, 500])),
-                    fragile=False, upright=False, separation="",
                 )
             )  # fmt: skip
     return Problem(
         orders=tuple(orders), picks=tuple(picks), layout=LAYOUT, depot="depot",
-        carton_types=(), cart_slots=draw(st.integers(1, 4)), tote_mm3=20_000_000, tote_g=6000,
+        cart_slots=draw(st.integers(1, 4)), tote_mm3=20_000_000, tote_g=6000,
         seconds=0.01,
     )  # fmt: skip
 
@@ -88,15 +88,14 @@ def test_the_simple_rule_loses_nothing_and_overfills_nothing(problem: Problem) -
 @settings(max_examples=10, deadline=None)
 @given(problems())
 def test_the_planned_wave_loses_nothing_and_overfills_nothing(problem: Problem) -> None:
-    check(problem, plan_wave(problem))
+    check(problem, plan_tours(problem))
 
 
 def pick(**changes: object) -> Pick:
     values = {
         "allocation_id": 1, "order_id": 1, "order_line_id": 1, "item_id": 1, "lot_id": None,
         "lpn_id": None, "bin_id": 11, "pick_sequence": 11, "qty": 5, "length_mm": 100,
-        "width_mm": 100, "height_mm": 100, "weight_g": 1000, "fragile": False, "upright": False,
-        "separation": "",
+        "width_mm": 100, "height_mm": 100, "weight_g": 1000,
     }  # fmt: skip
     return msgspec.convert(values | changes, Pick)
 
@@ -121,9 +120,34 @@ def test_urgent_orders_do_not_ride_with_late_ones() -> None:
             WaveOrder(order_id=2, due_s=90_000, priority=0),
         ),
         picks=(pick(), pick(allocation_id=2, order_id=2)),
-        layout=LAYOUT, depot="depot", carton_types=CARTONS, cart_slots=4, tote_mm3=10**8,
+        layout=LAYOUT, depot="depot", cart_slots=4, tote_mm3=10**8,
         tote_g=20_000, seconds=0.05,
     )  # fmt: skip
-    plan = plan_wave(problem)
+    plan = plan_tours(problem)
     assert [[order_id for _, order_id in tour.slots] for tour in plan.tours] == [[1], [2]]
-    assert {(carton.order_id, carton.type_code) for carton in plan.cartons} == {(1, "S"), (2, "S")}
+
+
+def test_equal_contents_get_the_same_carton_and_each_unit_a_place() -> None:
+    contents = tuple(
+        Content(
+            order_id=order_id, item_id=7, qty=5, length_mm=100, width_mm=100, height_mm=100,
+            weight_g=1000, fragile=False, upright=False, separation="",
+        )
+        for order_id in (2, 1)
+    )  # fmt: skip
+    planned = plan_boxes(BoxProblem(contents=contents, carton_types=CARTONS, seconds=1))
+    assert [(each.order_id, each.number, each.type_code) for each in planned] == [
+        (2, 1, "S"),
+        (1, 1, "S"),
+    ]
+    assert [place["item_id"] for place in planned[0].placements] == [7] * 5
+
+
+def test_when_time_is_over_packers_choose() -> None:
+    content = Content(
+        order_id=1, item_id=7, qty=1, length_mm=100, width_mm=100, height_mm=100, weight_g=0,
+        fragile=False, upright=False, separation="",
+    )  # fmt: skip
+    ticks = iter([0.0, 3.0])
+    problem = BoxProblem(contents=(content,), carton_types=CARTONS, seconds=1)
+    assert plan_boxes(problem, lambda: next(ticks)) == ()

@@ -11,6 +11,7 @@ from tests import world as w
 from tests.world import World
 from wms.errors import Conflict
 from wms.outbound import orders, waves
+from wms.outbound.carton_plan import BoxProblem, PlannedCarton, plan_boxes
 from wms.outbound.wave_plan import Problem, WavePlan, plan_simply
 from wms.tasks import engine
 
@@ -22,7 +23,11 @@ def plan_here(monkeypatch: pytest.MonkeyPatch) -> None:
     async def simply(problem: Problem) -> WavePlan:
         return plan_simply(problem)
 
+    async def boxes(problem: BoxProblem) -> tuple[PlannedCarton, ...]:
+        return plan_boxes(problem)
+
     monkeypatch.setattr(waves, "_plan", simply)
+    monkeypatch.setattr(waves, "_boxes", boxes)
 
 
 async def all_rows(world: World, statement: str, **values: Any) -> list[dict[str, Any]]:
@@ -199,3 +204,31 @@ async def test_a_wave_is_pulled_back_once(world: World) -> None:
     with pytest.raises(Conflict, match="is pulled"):
         async with world.db.transaction() as tx:
             await waves.pull_back(tx, w.stamp(world, "SUE"), wave.wave_id)
+
+
+async def test_cartons_are_proposed_once_the_wave_is_out(world: World) -> None:
+    ids = await seed(world)
+    wave = await waves.release(world.db, w.stamp(world, "SUE"), ids)
+    assert wave.wave_id is not None
+    assert await waves.finish_waves(world.db, world.at) == 0
+    later = world.at + timedelta(minutes=3)
+    await waves.finish_waves(world.db, later)
+    await waves.finish_waves(world.db, later)
+    cartons = await all_rows(
+        world,
+        "SELECT c.order_id, c.number, jsonb_array_length(c.placements) AS units"
+        " FROM planned_carton c WHERE c.warehouse_id = :w ORDER BY 1, 2",
+    )
+    assert {carton["order_id"] for carton in cartons} == set(ids[:2])
+    assert sum(carton["units"] for carton in cartons) == 12
+    assert await w.scalar(world, "SELECT plan ->> 'cartons' FROM wave") == str(len(cartons))
+
+
+async def test_a_finished_wave_is_closed_by_the_chore(world: World) -> None:
+    ids = await seed(world)
+    await waves.release(world.db, w.stamp(world, "SUE"), ids)
+    async with world.db.transaction() as tx:
+        await tx.execute(sa.text("UPDATE tour SET state = 'cancelled'"))
+    assert await waves.finish_waves(world.db, world.at) == 1
+    assert await w.scalar(world, "SELECT state FROM wave WHERE warehouse_id = :w") == "complete"
+    assert await w.scalar(world, "SELECT type FROM outbox WHERE type = 'wave.completed'")

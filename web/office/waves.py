@@ -42,7 +42,7 @@ from wms.outbound.wave_map import load_map
 from wms.stamp import Stamp
 
 log = logging.getLogger("wms.web")
-SHOWN = 200
+SHOWN = 60
 _planning: set[asyncio.Task[Any]] = set()
 
 
@@ -113,6 +113,7 @@ async def release(request: REQUEST) -> Response[Any]:
 async def _finish(db: Db, stamp: Stamp, wave_id: int) -> None:
     try:
         await waves.finish_wave(db, stamp, wave_id)
+        await waves.propose_cartons(db, stamp, wave_id)
     except Exception:
         log.exception("wave %s: planning failed here; the chore finishes it", wave_id)
 

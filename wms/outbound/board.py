@@ -124,7 +124,7 @@ SITE = text("SELECT code, name, timezone FROM warehouse WHERE id = :warehouse_id
 CUTOFFS = text(
     """
     SELECT o.cutoff_at, o.carrier_id, c.code AS carrier, count(*) AS orders,
-           coalesce(sum(u.units), 0) AS units,
+           CAST(coalesce(sum(u.units), 0) AS bigint) AS units,
            count(*) FILTER (WHERE o.state = 'open') AS open,
            count(*) FILTER (WHERE o.state = 'open' AND o.cause = 'out_of_stock') AS blocked,
            count(*) FILTER (WHERE o.state = 'held') AS held,

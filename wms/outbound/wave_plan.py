@@ -1,6 +1,6 @@
-"""The plan of a wave, pure: totes, tours in walking order, cartons. Numbers in, plan out.
+"""The tours of a wave, pure: totes, batches, walking order. Numbers in, plan out.
 
-Runs in a planning worker (`plan_wave`) or, when that takes too long, here by the simple rule
+Runs in a planning worker (`plan_tours`) or, when that takes too long, here by the simple rule
 (`plan_simply`). Units: mm, g, base units, seconds. Guarantees of both: every picked unit is in
 exactly one task; a slot of a cart serves one order; no tote gets more than its volume and weight,
 except a single unit that is too large for any.
@@ -12,15 +12,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from wms.planning.batch import BatchLine, BatchOrder, Cart, plan_batches
-from wms.planning.cartonize import CartonType, PackedCarton, PackRules, Piece, plan_cartons
-from wms.planning.stop import MaxRounds, MaxSeconds, NoImprovement, any_of
+from wms.planning.stop import MaxSeconds, NoImprovement, any_of
 from wms.planning.travel import Layout
 
-BATCH_SHARE = 0.5  # of the time allowed; the rest is for cartons
 CHUNK = 120  # cart loads batched together
 STALE_ROUNDS = 12
-CARTON_ROUNDS = 20
-LATEST = 2.0  # times the time allowed: no more cartons from there
 
 
 class Pick(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +35,6 @@ class Pick(msgspec.Struct, frozen=True, kw_only=True):
     width_mm: int
     height_mm: int
     weight_g: int
-    fragile: bool
-    upright: bool
-    separation: str
 
     @property
     def unit_mm3(self) -> int:
@@ -63,7 +56,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     picks: tuple[Pick, ...]
     layout: Layout | None
     depot: str
-    carton_types: tuple[CartonType, ...]
     cart_slots: int
     tote_mm3: int
     tote_g: int
@@ -94,21 +86,10 @@ class PlannedTour(msgspec.Struct, frozen=True):
     priority: int
 
 
-class PlannedCarton(msgspec.Struct, frozen=True):
-    """One proposed carton of an order; `placements` name items."""
-
-    order_id: int
-    number: int
-    type_code: str
-    weight_g: int
-    placements: tuple[dict[str, int], ...]
-
-
 class WavePlan(msgspec.Struct, frozen=True):
     """The answer, and how it was found."""
 
     tours: tuple[PlannedTour, ...]
-    cartons: tuple[PlannedCarton, ...]
     method: str
     stopped: str
     metres: int
@@ -167,7 +148,7 @@ def cart_loads(problem: Problem) -> list[_Load]:
 
 
 def plan_simply(problem: Problem) -> WavePlan:
-    """Orders by urgency onto carts as they come, picks in the bins' own sequence; no cartons."""
+    """Orders by urgency onto carts as they come, picks in the bins' own sequence."""
     ranked = sorted(
         cart_loads(problem), key=lambda load: (-load.order.priority, load.order.due_s, load.name)
     )
@@ -180,30 +161,23 @@ def plan_simply(problem: Problem) -> WavePlan:
         carts[-1].append(load)
         used += len(load.totes)
     tours = tuple(_tour(cart, {}, 0) for cart in carts)
-    return WavePlan(tours, (), "in sequence", "simple rule", 0)
+    return WavePlan(tours, "in sequence", "simple rule", 0)
 
 
-def plan_wave(problem: Problem, clock: Callable[[], float] = time.perf_counter) -> WavePlan:
-    """Batches by least walk, routes through each, cartons for each order.
-
-    Half of `seconds` goes to batches. Cartons get the first plan that is found once `seconds` are
-    over, and none after twice that: packers then choose.
-    """
-    start = clock()
+def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter) -> WavePlan:
+    """Batches by least walk and routes through each, in about `seconds`."""
+    end = clock() + problem.seconds
     if problem.layout is None:
-        simple = plan_simply(problem)
-        return msgspec.structs.replace(simple, cartons=_cartons(problem, start, clock))
+        return plan_simply(problem)
     tours: list[PlannedTour] = []
     stopped = "nothing to do"
     chunks = _chunks(cart_loads(problem))
-    end = start + problem.seconds * BATCH_SHARE
     for number, loads in enumerate(chunks):
         share = max(0.0, end - clock()) / (len(chunks) - number)
         found, stopped = _batched(problem, problem.layout, loads, share)
         tours += found
     metres = sum(tour.metres for tour in tours)
-    cartons = _cartons(problem, start, clock)
-    return WavePlan(tuple(tours), cartons, "batched and routed", stopped, metres)
+    return WavePlan(tuple(tours), "batched and routed", stopped, metres)
 
 
 def _chunks(loads: Sequence[_Load]) -> list[list[_Load]]:
@@ -272,58 +246,3 @@ def _tour(loads: Sequence[_Load], place: dict[str, int], metres: int) -> Planned
     )
     priority = max(load.order.priority for load in loads)
     return PlannedTour(tuple(tasks), tuple(slots), metres, priority)
-
-
-def _cartons(
-    problem: Problem, start: float, clock: Callable[[], float]
-) -> tuple[PlannedCarton, ...]:
-    """Cartons for each order, most urgent first; equal contents are planned once."""
-    if not problem.carton_types:
-        return ()
-    priced = any(carton.cost_minor for carton in problem.carton_types)
-    rules = PackRules(objective="cost" if priced else "outer_volume")
-    of_order: dict[int, dict[int, list[Pick]]] = {}
-    for pick in problem.picks:
-        of_order.setdefault(pick.order_id, {}).setdefault(pick.item_id, []).append(pick)
-    known: dict[tuple[Piece, ...], tuple[PackedCarton, ...]] = {}
-    planned: list[PlannedCarton] = []
-    for order in problem.orders:
-        items = of_order.get(order.order_id, {})
-        pieces = tuple(_piece(items[item_id]) for item_id in sorted(items))
-        late = (clock() - start) / problem.seconds
-        if not pieces or (pieces not in known and late > LATEST):
-            continue
-        if pieces not in known:
-            stop = MaxRounds(0 if late > 1 else CARTON_ROUNDS)
-            known[pieces] = plan_cartons(pieces, problem.carton_types, rules, stop).cartons
-        planned += [
-            PlannedCarton(
-                order.order_id, number, carton.type_code, carton.weight_g, _places(carton)
-            )
-            for number, carton in enumerate(known[pieces], 1)
-        ]
-    return tuple(planned)
-
-
-def _places(carton: PackedCarton) -> tuple[dict[str, int], ...]:
-    return tuple(
-        {"item_id": int(at.ref)}
-        | {name: getattr(at, name) for name in ("x_mm", "y_mm", "z_mm", "dx_mm", "dy_mm", "dz_mm")}
-        | {"step": at.step}
-        for at in carton.placements
-    )
-
-
-def _piece(same: Sequence[Pick]) -> Piece:
-    one = same[0]
-    return Piece(
-        ref=str(one.item_id),
-        length_mm=one.length_mm,
-        width_mm=one.width_mm,
-        height_mm=one.height_mm,
-        weight_g=one.weight_g,
-        orientation="upright" if one.upright else "free",
-        fragile=one.fragile,
-        separation=one.separation,
-        qty=sum(pick.qty for pick in same),
-    )

@@ -4,6 +4,7 @@ import msgspec
 
 from wms.db import Tx, row, rows
 from wms.outbound import wave_sql as sql
+from wms.outbound.carton_plan import BoxProblem, Content
 from wms.outbound.wave_plan import Pick, Problem, WaveOrder
 from wms.planning.cartonize import CartonType
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
@@ -24,7 +25,7 @@ class _Level(msgspec.Struct):
 
 
 async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
-    """The planning problem of a wave, in eight reads."""
+    """The planning problem of a wave, in seven reads."""
     values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
     orders = await rows(tx, sql.WAVE_ORDERS, WaveOrder, **values)
     picks = await rows(tx, sql.WAVE_PICKS, Pick, **values)
@@ -35,11 +36,20 @@ async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
         picks=tuple(picks),
         layout=layout,
         depot=depot,
-        carton_types=tuple(await rows(tx, sql.CARTON_TYPES, CartonType)),
         cart_slots=setting.cart_slots,
         tote_mm3=setting.tote_mm3,
         tote_g=setting.tote_g,
         seconds=setting.plan_seconds,
+    )
+
+
+async def load_boxes(tx: Tx, stamp: Stamp, wave_id: int) -> BoxProblem:
+    """What the orders of a wave will be packed with, most urgent first."""
+    values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
+    return BoxProblem(
+        contents=tuple(await rows(tx, sql.CONTENTS, Content, **values)),
+        carton_types=tuple(await rows(tx, sql.CARTON_TYPES, CartonType)),
+        seconds=(await get_setting(tx, stamp)).plan_seconds,
     )
 
 

@@ -48,15 +48,13 @@ WAVE_PICKS = text(
     SELECT a.id AS allocation_id, l.order_id, l.id AS order_line_id, l.item_id, b.lot_id, b.lpn_id,
            b.bin_id, p.pick_sequence, a.qty,
            coalesce(e.length_mm, 0) AS length_mm, coalesce(e.width_mm, 0) AS width_mm,
-           coalesce(e.height_mm, 0) AS height_mm, coalesce(e.weight_g, 0) AS weight_g,
-           i.fragile, i.upright, i.separation
+           coalesce(e.height_mm, 0) AS height_mm, coalesce(e.weight_g, 0) AS weight_g
       FROM outbound_order o
       JOIN order_line l ON l.warehouse_id = o.warehouse_id AND l.order_id = o.id
       JOIN allocation a ON a.warehouse_id = o.warehouse_id AND a.order_line_id = l.id AND a.qty > 0
       JOIN balance b ON b.warehouse_id = o.warehouse_id AND b.id = a.balance_id
       JOIN bin p ON p.warehouse_id = o.warehouse_id AND p.id = b.bin_id
-      JOIN item i ON i.id = l.item_id
-      LEFT JOIN pack_level e ON e.item_id = i.id AND e.level = 'each'
+      LEFT JOIN pack_level e ON e.item_id = l.item_id AND e.level = 'each'
      WHERE o.warehouse_id = :warehouse_id AND o.wave_id = :wave_id AND o.state = 'open'
      ORDER BY a.id
     """
@@ -81,6 +79,27 @@ DEPOT = text(
     SELECT CAST(id AS text) AS id, x_mm, y_mm, z_mm, CAST(NULL AS text) AS aisle_id
       FROM bin WHERE warehouse_id = :warehouse_id AND kind IN ('pack', 'dock') AND NOT blocked
      ORDER BY kind <> 'pack', code LIMIT 1
+    """
+)
+# What is promised, picked already or just being packed; what is short by then stays out.
+CONTENTS = text(
+    """
+    SELECT l.order_id, l.item_id, CAST(sum(l.allocated + l.picked) AS int) AS qty,
+           coalesce(e.length_mm, 0) AS length_mm, coalesce(e.width_mm, 0) AS width_mm,
+           coalesce(e.height_mm, 0) AS height_mm, coalesce(e.weight_g, 0) AS weight_g,
+           i.fragile, i.upright, i.separation
+      FROM outbound_order o
+      JOIN order_line l ON l.warehouse_id = o.warehouse_id AND l.order_id = o.id
+       AND l.allocated + l.picked > 0
+      JOIN item i ON i.id = l.item_id
+      LEFT JOIN pack_level e ON e.item_id = i.id AND e.level = 'each'
+     WHERE o.warehouse_id = :warehouse_id AND o.wave_id = :wave_id
+       AND o.state IN ('released', 'picking', 'picked')
+       AND NOT EXISTS (SELECT 1 FROM planned_carton c
+                        WHERE c.warehouse_id = o.warehouse_id AND c.order_id = o.id)
+     GROUP BY o.priority, o.cutoff_at, l.order_id, l.item_id, e.length_mm, e.width_mm, e.height_mm,
+              e.weight_g, i.fragile, i.upright, i.separation
+     ORDER BY o.priority DESC, o.cutoff_at, l.order_id, l.item_id
     """
 )
 CARTON_TYPES = text(
@@ -120,12 +139,6 @@ OPEN_PROMISES = text(
      WHERE o.warehouse_id = :warehouse_id AND o.wave_id = :wave_id
     """
 )
-FORGET_CARTONS = text(
-    """
-    DELETE FROM planned_carton
-     WHERE warehouse_id = :warehouse_id AND order_id = ANY (CAST(:ids AS bigint[]))
-    """
-)
 INSERT_CARTONS = text(
     """
     INSERT INTO planned_carton (warehouse_id, order_id, number, carton_type_id, placements,
@@ -135,6 +148,27 @@ INSERT_CARTONS = text(
                   CAST(:codes AS text[]), CAST(:placements AS text[]), CAST(:weights AS int[]))
         AS t (order_id, number, code, placements, weight_g)
       JOIN carton_type c ON c.code = t.code
+    ON CONFLICT (warehouse_id, order_id, number) DO NOTHING
+    """
+)
+BOXED = text(
+    """
+    UPDATE wave SET plan = plan || jsonb_build_object('cartons', CAST(:cartons AS int))
+     WHERE warehouse_id = :warehouse_id AND id = :wave_id
+    """
+)
+# A plan written again belongs to an order that was pulled back and changed: the old one goes.
+FORGET_CARTONS = text(
+    """
+    DELETE FROM planned_carton
+     WHERE warehouse_id = :warehouse_id AND order_id = ANY (CAST(:ids AS bigint[]))
+    """
+)
+UNBOXED = text(
+    """
+    SELECT id FROM wave
+     WHERE warehouse_id = :warehouse_id AND state = 'released' AND NOT plan ? 'cartons'
+       AND released_at < :before AND released_at > :since ORDER BY id LIMIT 5
     """
 )
 RELEASE_ORDERS = text(

@@ -107,10 +107,10 @@ async def write_wave(tx: Tx, stamp: Stamp, wave_id: int, plan: WavePlan) -> Wave
         tours, tasks = tours + 1, tasks + len(new)
         units += sum(each.qty for each in new)
     await _drop_out(tx, stamp, heads, promises, left, picks)
+    await tx.execute(sql.FORGET_CARTONS, {"warehouse_id": stamp.warehouse_id, "ids": list(heads)})
     if not picks:
         await tx.execute(sql.WAVE_PULLED, {**values, "at": stamp.at})
         return Wave(wave_id=None)
-    await _write_cartons(tx, stamp, plan, set(picks))
     done = Wave(wave_id=wave_id, orders=len(picks), tours=tours, tasks=tasks, units=units,
                 metres=plan.metres, method=f"{plan.method} ({plan.stopped})")  # fmt: skip
     await _tell_released(tx, stamp, wave, done, heads, picks)
@@ -174,26 +174,6 @@ async def leave_wave(
             for head in gone
         ],
     )  # fmt: skip
-
-
-async def _write_cartons(tx: Tx, stamp: Stamp, plan: WavePlan, order_ids: set[int]) -> None:
-    values = {"warehouse_id": stamp.warehouse_id, "ids": sorted(order_ids)}
-    await tx.execute(sql.FORGET_CARTONS, values)
-    cartons = [carton for carton in plan.cartons if carton.order_id in order_ids]
-    if cartons:
-        await tx.execute(
-            sql.INSERT_CARTONS,
-            {
-                "warehouse_id": stamp.warehouse_id,
-                "order_ids": [carton.order_id for carton in cartons],
-                "numbers": [carton.number for carton in cartons],
-                "codes": [carton.type_code for carton in cartons],
-                "placements": [
-                    msgspec.json.encode(carton.placements).decode() for carton in cartons
-                ],
-                "weights": [carton.weight_g for carton in cartons],
-            },
-        )
 
 
 async def _tell_released(

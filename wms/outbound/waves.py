@@ -1,8 +1,9 @@
 """Waves: orders go to the floor as pick tours, and come back while nothing has started.
 
 Three steps, two short transactions: promise real bins (1), plan with nothing open, write the tours
-(2). What must stay true: a promise made in step 1 is either in a tour or released, also when the
-process dies in between; `finish_waves` sees to it. The wave's row is the latch of step 2.
+(2). Cartons are proposed afterwards, while the first picks are walked. What must stay true: a
+promise made in step 1 is either in a tour or released, also when the process dies in between;
+`finish_waves` sees to it. The wave's row is the latch of step 2.
 
 What has no stock: an order that may ship in part goes with what there is, and its missing part
 stays waiting (`part_out_of_stock`) until `close_out` finds it or cuts it; an order that may not, or
@@ -25,18 +26,21 @@ from wms.inventory import allocations
 from wms.outbound import wave_sql as sql
 from wms.outbound import wave_tours
 from wms.outbound.allocation import Line, allocate_lines, sum_by_line
+from wms.outbound.carton_plan import BoxProblem, PlannedCarton, plan_boxes
 from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
 from wms.outbound.orders import lock_items
-from wms.outbound.wave_plan import Problem, WavePlan, plan_simply, plan_wave
-from wms.outbound.wave_problem import load_problem
+from wms.outbound.wave_plan import Problem, WavePlan, plan_simply, plan_tours
+from wms.outbound.wave_problem import load_boxes, load_problem
 from wms.outbound.wave_tours import Left, Wave, order_doc, write_wave
 from wms.planning.pool import PlanFailed, PlanTimeout, offload
 from wms.stamp import Stamp
 from wms.tasks import leases
 
 ORDERS_MAX = 5000
-WARM_UP_S = 20.0  # a planning process that has to start first
+START_S = 5.0  # for a planning process that has to start first
+BOXES_S = 30.0
 ABANDONED_AFTER = timedelta(seconds=90)
+BOXES_WANTED = timedelta(hours=2)
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,13 +169,48 @@ async def _plan(problem: Problem) -> WavePlan:
     if not problem.picks:
         return plan_simply(problem)
     try:
-        return await offload(plan_wave, problem, timeout_s=3 * problem.seconds + WARM_UP_S)
+        return await offload(plan_tours, problem, timeout_s=2 * problem.seconds + START_S)
     except (PlanTimeout, PlanFailed, ValueError):
         return plan_simply(problem)
 
 
 def _left(head: OrderHead, cause: str) -> Left:
     return Left(order_id=head.id, external_id=head.external_id, cause=cause)
+
+
+async def propose_cartons(db: Db, stamp: Stamp, wave_id: int) -> int:
+    """Propose cartons for the orders of a released wave; how many. Safe to call again.
+
+    Nothing waits for it: where it found no time, the packer chooses.
+    """
+    async with db.reading() as tx:
+        problem = await load_boxes(tx, stamp, wave_id)
+    cartons = await _boxes(problem) if problem.contents else ()
+    async with db.transaction() as tx:
+        values = {"warehouse_id": stamp.warehouse_id}
+        if cartons:
+            await tx.execute(
+                sql.INSERT_CARTONS,
+                {
+                    **values,
+                    "order_ids": [carton.order_id for carton in cartons],
+                    "numbers": [carton.number for carton in cartons],
+                    "codes": [carton.type_code for carton in cartons],
+                    "placements": [
+                        msgspec.json.encode(carton.placements).decode() for carton in cartons
+                    ],
+                    "weights": [carton.weight_g for carton in cartons],
+                },
+            )
+        await tx.execute(sql.BOXED, {**values, "wave_id": wave_id, "cartons": len(cartons)})
+    return len(cartons)
+
+
+async def _boxes(problem: BoxProblem) -> tuple[PlannedCarton, ...]:
+    try:
+        return await offload(plan_boxes, problem, timeout_s=2 * problem.seconds + BOXES_S)
+    except (PlanTimeout, PlanFailed, ValueError):
+        return ()
 
 
 async def pull_back(tx: Tx, stamp: Stamp, wave_id: int) -> Pulled:
@@ -208,7 +247,7 @@ async def pull_back(tx: Tx, stamp: Stamp, wave_id: int) -> Pulled:
 
 
 async def finish_waves(db: Db, at: datetime | None = None) -> int:
-    """Chore: finish waves whose process died between its two steps, and close finished ones.
+    """Chore: finish waves whose process died between its steps, and close finished ones.
 
     Emits wave.completed. Returns how many waves it finished or closed.
     """
@@ -221,8 +260,12 @@ async def finish_waves(db: Db, at: datetime | None = None) -> int:
         here = {"warehouse_id": warehouse.id}
         async with db.reading() as tx:
             stale = await rows(tx, sql.STALE, _Id, **here, before=at - ABANDONED_AFTER)
+            unboxed = await rows(tx, sql.UNBOXED, _Id, **here, before=at - ABANDONED_AFTER,
+                                 since=at - BOXES_WANTED)  # fmt: skip
         for wave in stale:
             await finish_wave(db, stamp, wave.id)
+        for wave in unboxed:
+            await propose_cartons(db, stamp, wave.id)
         async with db.transaction() as tx:
             complete = await rows(tx, sql.COMPLETE, _Complete, **here, at=at)
             for each in complete:

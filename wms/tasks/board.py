@@ -85,7 +85,8 @@ WORK = text(
     SELECT u.kind, count(*) FILTER (WHERE u.state = 'ready') AS ready,
            count(*) FILTER (WHERE u.state = 'claimed') AS claimed,
            count(*) FILTER (WHERE u.due_at < :at) AS late,
-           coalesce(sum(t.open), 0) AS tasks_open, min(u.due_at) AS oldest_due_at
+           CAST(coalesce(sum(t.open), 0) AS bigint) AS tasks_open,
+           min(u.due_at) AS oldest_due_at
       FROM tour u
       LEFT JOIN LATERAL (
         SELECT count(*) AS open FROM task t

@@ -1,0 +1,101 @@
+"""Cartons proposed for the orders of a wave, pure; packers see them at the bench and may override.
+
+Units: mm, g, base units, seconds. Equal contents are planned once. Orders come most urgent first;
+when time runs out, what is left gets the first plan that is found, and from twice that none.
+"""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from wms.planning.cartonize import CartonType, PackedCarton, PackRules, Piece, plan_cartons
+from wms.planning.stop import MaxRounds
+
+ROUNDS = 20
+LATEST = 2.0  # times the time allowed: no more plans from there
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """So much of an item that an order will be packed with. Sizes of one unit; 0 is not known."""
+
+    order_id: int
+    item_id: int
+    qty: int
+    length_mm: int
+    width_mm: int
+    height_mm: int
+    weight_g: int
+    fragile: bool
+    upright: bool
+    separation: str
+
+
+class BoxProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Contents in the order in which orders are planned."""
+
+    contents: tuple[Content, ...]
+    carton_types: tuple[CartonType, ...]
+    seconds: float
+
+
+class PlannedCarton(msgspec.Struct, frozen=True):
+    """One proposed carton of an order; `placements` name items."""
+
+    order_id: int
+    number: int
+    type_code: str
+    weight_g: int
+    placements: tuple[dict[str, int], ...]
+
+
+def plan_boxes(
+    problem: BoxProblem, clock: Callable[[], float] = time.perf_counter
+) -> tuple[PlannedCarton, ...]:
+    """Cartons for each order, by cost where cartons have one, else by outer volume."""
+    start = clock()
+    if not problem.carton_types:
+        return ()
+    priced = any(carton.cost_minor for carton in problem.carton_types)
+    rules = PackRules(objective="cost" if priced else "outer_volume")
+    of_order: dict[int, list[Content]] = {}
+    for content in problem.contents:
+        of_order.setdefault(content.order_id, []).append(content)
+    known: dict[tuple[Piece, ...], tuple[PackedCarton, ...]] = {}
+    planned: list[PlannedCarton] = []
+    for order_id, contents in of_order.items():
+        pieces = tuple(_piece(each) for each in sorted(contents, key=lambda c: c.item_id))
+        late = (clock() - start) / problem.seconds
+        if pieces not in known and late > LATEST:
+            continue
+        if pieces not in known:
+            stop = MaxRounds(0 if late > 1 else ROUNDS)
+            known[pieces] = plan_cartons(pieces, problem.carton_types, rules, stop).cartons
+        planned += [
+            PlannedCarton(order_id, number, carton.type_code, carton.weight_g, _places(carton))
+            for number, carton in enumerate(known[pieces], 1)
+        ]
+    return tuple(planned)
+
+
+def _piece(content: Content) -> Piece:
+    return Piece(
+        ref=str(content.item_id),
+        length_mm=content.length_mm,
+        width_mm=content.width_mm,
+        height_mm=content.height_mm,
+        weight_g=content.weight_g,
+        orientation="upright" if content.upright else "free",
+        fragile=content.fragile,
+        separation=content.separation,
+        qty=content.qty,
+    )
+
+
+def _places(carton: PackedCarton) -> tuple[dict[str, int], ...]:
+    return tuple(
+        {"item_id": int(at.ref)}
+        | {name: getattr(at, name) for name in ("x_mm", "y_mm", "z_mm", "dx_mm", "dy_mm", "dz_mm")}
+        | {"step": at.step}
+        for at in carton.placements
+    )
