@@ -76,7 +76,9 @@ def _looks_gs1(text: str) -> bool:
     digits = text[2:16]
     if text[:2] == "00" and len(text) == 20:
         return text.isdigit()
-    return text[:2] in ("01", "02") and len(text) >= 16 and digits.isdigit() and gs1_check_ok(digits)
+    if text[:2] not in ("01", "02") or len(text) < 16:
+        return False
+    return digits.isdigit() and gs1_check_ok(digits)
 
 
 def _read_gs1(text: str) -> Reading:
@@ -148,7 +150,7 @@ def sscc(prefix: str, serial: int) -> str:
 
 
 def check_digits(code: str) -> str:
-    """The two digits printed on a bin label, keyed when it cannot be scanned; unlike neighbours'."""
+    """The two digits on a bin label, keyed when it cannot be scanned; unlike the neighbours'."""
     value = 0
     for letter in code.upper():
         if letter in _ALPHABET:

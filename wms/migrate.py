@@ -1,4 +1,4 @@
-"""Runs the Alembic migrations; they ship inside the wheel and lie in `migrations/` in a checkout."""
+"""Runs the Alembic migrations: inside the wheel, or in `migrations/` of a checkout."""
 
 from pathlib import Path
 

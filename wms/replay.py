@@ -6,8 +6,19 @@ Same request key and same body: the stored answer. Same key, other body: refused
 import hashlib
 
 import msgspec
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, ForeignKey, Index, LargeBinary, Text
-from sqlalchemy import UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
 from wms.db import Tx, col, floor_table, row
 from wms.errors import Conflict

@@ -62,7 +62,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     default_by: dict[str, str] = {}
     only_if: dict[str, tuple[str, ...]] = {}
     silent: bool = False
-    choices: tuple[tuple[str, str], ...] = ()  # (value, words) offered as buttons, also by `accepts`
+    choices: tuple[tuple[str, str], ...] = ()  # (value, words) offered as buttons
 
 
 class Path(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

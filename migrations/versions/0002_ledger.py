@@ -162,7 +162,8 @@ CREATE TRIGGER guard_allocation_truncate BEFORE TRUNCATE ON allocation
   FOR EACH STATEMENT EXECUTE FUNCTION guard_allocation();
 CREATE FUNCTION guard_line_parts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'the allocated part of a line follows from allocation rows' USING ERRCODE = 'WM002';
+  RAISE EXCEPTION 'the allocated part of a line follows from allocation rows'
+    USING ERRCODE = 'WM002';
 END $$;
 CREATE TRIGGER guard_line_allocated BEFORE UPDATE ON order_line
   FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.allocated <> NEW.allocated)

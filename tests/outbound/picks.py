@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from tests import world as w
+from web.scanner.acts import perform
+from web.scanner.flows import ACTS
 from wms import barcodes
 from wms.db import insert
 from wms.ids import uuid7
@@ -13,9 +16,6 @@ from wms.stamp import Stamp
 from wms.steps import Act, Answer, Packet, Path, Step
 from wms.tasks import engine
 from wms.tasks.tables import tour_slot
-from tests import world as w
-from web.scanner.acts import perform
-from web.scanner.flows import ACTS
 
 
 async def pick_tour(

@@ -92,7 +92,7 @@ def test_only_what_belongs_stands_at_the_top():
 
 
 def test_no_third_party_script_no_lock_file_and_no_address_of_a_registry_is_in_git():
-    hosts = re.compile("p[y]thonh[o]sted|p[y]pi[.]org|n[p]mjs[.]|d[e]b[.]debian[.]".encode())
+    hosts = re.compile(b"p[y]thonh[o]sted|p[y]pi[.]org|n[p]mjs[.]|d[e]b[.]debian[.]")
     names = re.compile(r"(htmx|jquery|alpine)[^/]*\.js$|(package-lock|uv|poetry|pdm)\.(json|lock)$")
     for path in tracked():
         assert not names.search(path.name), path

@@ -129,7 +129,7 @@ def render_page(
                 "key": key,
                 "path": path,
                 "scans": scans,
-                "kept": dict(pair.partition("=")[::2] for pair in kept),
+                "kept": turns.by_fact(kept),
             }
         ),
         words_json=_embedded({"words": WORDS, "say": SAYINGS}),

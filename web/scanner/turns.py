@@ -40,11 +40,16 @@ def questions_of(step: Step, path: str) -> tuple[Question, ...]:
     return found.questions if found else step.questions
 
 
+def by_fact(kept: Sequence[str]) -> dict[str, str]:
+    """`fact=raw scan` pairs as a table."""
+    return {fact: raw for fact, _, raw in (pair.partition("=") for pair in kept)}
+
+
 def with_kept(
     questions: Sequence[Question], scans: tuple[str, ...], kept: Sequence[str]
 ) -> tuple[str, ...]:
     """The scans, and behind them the kept ones that the open questions ask for."""
-    left = dict(pair.partition("=")[::2] for pair in kept)
+    left = by_fact(kept)
     walked = walk(questions, scans)
     while walked.open is not None and walked.open.fact in left:
         raw = left.pop(walked.open.fact)

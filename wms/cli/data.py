@@ -10,7 +10,7 @@ from rich.table import Table
 
 from wms.cli.common import database_options, running_database, settings_of
 from wms.db import Db
-from wms.masterdata.load import LoadReport, load_directory
+from wms.load import LoadReport, load_directory
 from wms.verify import Problem, run_verify
 
 

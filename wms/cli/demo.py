@@ -12,7 +12,7 @@ from rich.table import Table
 
 from wms.cli.common import database_options, running_database, settings_of
 from wms.cli.up import require_port
-from wms.masterdata.load import demo_dir
+from wms.load import demo_dir
 from wms.simulator.day import Options, run_day
 from wms.simulator.report import DayReport
 

@@ -12,7 +12,7 @@ from wms.access.queries import list_people
 from wms.cli.common import database_options, running_database, settings_of
 from wms.db import Db
 from wms.errors import Refused
-from wms.masterdata.load import demo_badges, load_demo_if_empty
+from wms.load import demo_badges, load_demo_if_empty
 from wms.serve import server_of
 
 

@@ -24,9 +24,9 @@ from wms.errors import Conflict, WmsError
 from wms.events import endpoints
 from wms.events.keys import Vault
 from wms.events.worker import is_drained
+from wms.load import load_directory
 from wms.masterdata import csv_forms as forms
 from wms.masterdata.csv_read import Folder, read_folder
-from wms.masterdata.load import load_directory
 from wms.serve import start_child
 from wms.settings import Settings
 from wms.simulator import desk, report
@@ -148,8 +148,8 @@ class Theatre:
         """The server process, started again whenever it ends before the day does."""
         while not self.ended.is_set():
             self.server = start_child(self.settings)
-            while self.server.poll() is None and not self.ended.is_set():
-                await asyncio.sleep(0.1)
+            while self.server.poll() is None and not self.ended.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # a process has no event
             if not self.ended.is_set():
                 self.restarts += 1
         if self.server is not None and self.server.poll() is None:

@@ -4,7 +4,6 @@ All work is a tour; a putaway or a count is a tour of one task. Claims are lease
 """
 
 from sqlalchemy import (
-
     BigInteger,
     Boolean,
     CheckConstraint,

@@ -70,8 +70,8 @@ ANY_WAREHOUSE = text("SELECT EXISTS (SELECT 1 FROM warehouse)")
 
 def demo_dir() -> Path:
     """The shipped demo warehouse: in the wheel, or in `fixtures/` of a checkout."""
-    shipped = Path(__file__).parents[1] / "_fixtures"
-    return (shipped if shipped.exists() else Path(__file__).parents[2] / "fixtures") / "demo"
+    shipped = Path(__file__).parent / "_fixtures"
+    return (shipped if shipped.exists() else Path(__file__).parents[1] / "fixtures") / "demo"
 
 
 def demo_badges() -> list[Badge]:
