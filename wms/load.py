@@ -2,7 +2,7 @@
 
 Adds what is missing and leaves what is there, so loading twice changes nothing and says so. Orders
 and ASNs are read and checked but not loaded: they come in through the API like on any other day.
-It fills other rooms too (people, opening stock), so alone in this room it stands above them.
+It fills several rooms (people, master data, opening stock), so it stands above them.
 """
 
 from datetime import UTC, datetime, time

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from tests.masterdata.folder import FILES, with_row, write_folder, write_only
 from wms.access import signin
 from wms.db import Db, Tx
-from wms.masterdata.codes import badge_label
 from wms.load import BadFolder, Loaded, load, load_directory
+from wms.masterdata.codes import badge_label
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 TABLES = ("warehouse", "owner", "item", "bin", "app_user", "lpn", "movement", "balance", "lot")
