@@ -197,7 +197,8 @@ class Delivery:
 
     def _launch(self) -> None:
         now = time.monotonic()
-        if self.stopping or now + self.endpoint.timeout_ms / 1000 > self.lease_until:
+        leased = now + self.endpoint.timeout_ms / 1000 <= self.lease_until
+        if self.stopping or self._health.state or not leased:
             return
         room = self.health.room(now, len(self._inflight))
         while room > 0 and self._may_spend(now):

@@ -314,15 +314,20 @@ async def resume(tx: Tx, code: str, actor: str, at: datetime) -> None:
     await _set_state(tx, code, "resumed", ["paused", "suspended"], actor, at)
 
 
+async def block(tx: Tx, code: str, cause: str) -> None:
+    """Its address must not be called, or its filter cannot be read. Emits endpoint.blocked."""
+    await _set_state(tx, code, "blocked", ["active"], "system:events", datetime.now(UTC), cause)
+
+
 async def _set_state(
-    tx: Tx, code: str, verb: str, before: list[str], actor: str, at: datetime
+    tx: Tx, code: str, verb: str, before: list[str], actor: str, at: datetime, cause: str = ""
 ) -> None:
     endpoint = await get_endpoint(tx, code)
     state = "active" if verb == "resumed" else verb
     values = {"id": endpoint.id, "state": state, "from_states": before}
     if not (await tx.execute(SET_STATE, values)).rowcount:
         raise WrongState(endpoint=code, state=endpoint.state, verb=verb)
-    await _tell(tx, code, verb, actor, at)
+    await _tell(tx, code, verb, actor, at, cause)
 
 
 class _Skipped(msgspec.Struct):
@@ -378,12 +383,12 @@ async def ping(tx: Tx, stamp: Stamp, code: str) -> None:
     await emit(tx, stamp, "test.ping", f"endpoint/{code}", TestPing(), test=True)
 
 
-async def _tell(tx: Tx, code: str, verb: str, actor: str, at: datetime) -> None:
+async def _tell(tx: Tx, code: str, verb: str, actor: str, at: datetime, cause: str = "") -> None:
     """Tell every warehouse the endpoint hears."""
     endpoint = await get_endpoint(tx, code)
     for warehouse_id, site in (await list_sites(tx)).items():
         if not endpoint.warehouses or site in endpoint.warehouses:
-            data = EndpointEvent(endpoint_id=code, name=endpoint.name, by=actor)
+            data = EndpointEvent(endpoint_id=code, name=endpoint.name, by=actor, cause=cause)
             stamp = _stamp(warehouse_id, actor, at)
             await emit(tx, stamp, f"endpoint.{verb}", f"endpoint/{code}", data)
 

@@ -143,8 +143,10 @@ class EventWorker:
         await self._reap(active)
         held = await self._claim(set(active))
         for place, lanes in held.items():
-            if place[1] in active:
+            if place[1] in active and place[0] in sites:
                 await self._start(active[place[1]], sites, lanes)
+            else:  # it was resumed since we looked: next time
+                await self._release(place)
         for (_, endpoint_id), running in self.running.items():
             running.delivery.sender.secrets = keys.get(endpoint_id, [])
 
@@ -172,6 +174,9 @@ class EventWorker:
 
     async def _give_back(self, place: Place) -> None:
         del self.running[place]
+        await self._release(place)
+
+    async def _release(self, place: Place) -> None:
         async with self.db.transaction() as tx:
             await leases.release(tx, self.name, *place)
 
@@ -184,13 +189,16 @@ class EventWorker:
                 self._known, self._ensured_at = active, now
             claimed = await leases.claim(tx, self.name, self.tuning.lease_s)
             if now - self._renewed_at > self.tuning.lease_s / 3:
-                await leases.renew(tx, self.name, self.tuning.lease_s)
+                kept = await leases.renew(tx, self.name, self.tuning.lease_s)
                 self._renewed_at = now
+                known = self.running.keys() | {_place(lane) for lane in claimed}
+                for place in {_place(lane) for lane in kept} - known:  # nobody works on it
+                    await leases.release(tx, self.name, *place)
                 for running in self.running.values():
                     running.delivery.renewed()
         found: dict[Place, list[Held]] = {}
         for lane in claimed:
-            found.setdefault((lane.warehouse_id, lane.endpoint_id), []).append(lane)
+            found.setdefault(_place(lane), []).append(lane)
         return found
 
     async def _start(self, endpoint: EndpointRow, sites: dict[int, str], lanes: list[Held]) -> None:
@@ -205,6 +213,9 @@ class EventWorker:
             delivery = Delivery(self.db, endpoint, site, lanes, egress, self.tuning)
         except WmsError as error:
             log.error("endpoint %s cannot be called: %s", endpoint.code, error)
+            async with self.db.transaction() as tx:
+                await endpoints.block(tx, endpoint.code, str(error))
+            await self._release(place)
             return
         task = asyncio.create_task(delivery.run(), name=f"deliver {endpoint.code}@{site.code}")
         self.running[place] = Running(delivery, task)
@@ -255,6 +266,10 @@ class EventWorker:
             now.clear()
             await _safely(work.__name__, work)
             await _either(stop, now, seconds)
+
+
+def _place(lane: Held) -> Place:
+    return lane.warehouse_id, lane.endpoint_id
 
 
 async def _safely(name: str, work: Callable[[], Awaitable[T]]) -> T | None:
