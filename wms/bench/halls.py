@@ -1,6 +1,8 @@
 """Walking distances of the public sets, from their READMEs; shares no code with the planners."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -42,9 +44,9 @@ class Hall(Struct, frozen=True):
             )
         )
 
-    def tour(self, places: list[tuple[int, float]]) -> float:
+    def tour(self, places: Sequence[tuple[int, float]]) -> float:
         """Closed walk from the depot over the places in this order."""
         if not places:
             return 0.0
         walk = self.from_depot(places[0]) + self.from_depot(places[-1])
-        return walk + sum(self.between(a, b) for a, b in zip(places, places[1:], strict=False))
+        return walk + sum(self.between(a, b) for a, b in pairwise(places))

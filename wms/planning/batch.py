@@ -15,10 +15,10 @@ import numpy as np
 from msgspec import Struct
 
 from wms.planning.batch_run import Search
+from wms.planning.floor import FloorMap, compile_floor
 from wms.planning.route import plan_route
 from wms.planning.route_dp import LEVELS_MAX
 from wms.planning.stop import MaxRounds, StopRule
-from wms.planning.tour_cost import FloorMap, compile_floor
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)

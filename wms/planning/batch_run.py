@@ -7,7 +7,7 @@ on the number of rounds and the seed alone, and a longer run passes through ever
 import numpy as np
 
 from wms.planning import batch_search as inner
-from wms.planning.tour_cost import FloorMap
+from wms.planning.floor import FloorMap
 
 MOVES = 2000
 HOT, COLD, FIRST_CYCLE, LONGER = 0.03, 0.001, 50, 2.0

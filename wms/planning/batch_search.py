@@ -10,8 +10,9 @@ Source: Clarke and Wright (1964) with recomputed merges; simulated annealing wit
 
 import numpy as np
 
+from wms.planning.floor import BIG, FloorMap
 from wms.planning.jit import kernel
-from wms.planning.tour_cost import BIG, FloorMap, tour_cost
+from wms.planning.tour_cost import tour_cost
 
 # Head of `s`: sizes and the random number, then where each table begins.
 COUNT, KINDS, WORDS, LUCK, ORDER_SIZE, GROUP_SIZE, NEAR_SIZE = range(7)

@@ -7,6 +7,7 @@ when only a called module has changed.
 """
 
 import hashlib
+import importlib
 import os
 import re
 import sys
@@ -15,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+numba: Any
 try:
-    import numba
+    numba = importlib.import_module("numba")
 except ImportError:  # the planners then run uncompiled
     numba = None
 
@@ -34,7 +36,7 @@ def kernel(function: F) -> F:
     folder = _cache_folder(function.__module__.rpartition(".")[2])
     if folder is None:
         return numba.njit(nogil=True)(function)
-    numba.config.CACHE_DIR = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
+    numba.config.CACHE_DIR = str(folder)
     return numba.njit(cache=True, nogil=True)(function)
 
 

@@ -203,7 +203,8 @@ def _bounds(task: Task) -> tuple[int, int]:
     grid, xs = task.grid, task.xs
     needed = {column for column, _ in (*task.slots, *task.doors)}
     if task.hub is not None:
-        needed.add(min(range(len(xs)), key=lambda column: abs(xs[column] - task.hub.x)))
+        hub_x = task.hub.x
+        needed.add(min(range(len(xs)), key=lambda column: abs(xs[column] - hub_x)))
     inner = range(1, len(grid.ys))
     full = {
         task.index[x]
@@ -275,7 +276,7 @@ def shortest_walk(grid: Grid, places: list[Place], start: Place, end: Place) -> 
             steps.close()
     length, marks = steps.solve()
     inside = _inside(task)
-    if inside is not None and (length is None or inside.length < length):
+    if inside is not None and (length is None or (inside.length or 0) < length):
         return inside
     if length is None:
         return Walk(None, task.node(start))

@@ -16,16 +16,9 @@ from msgspec import Struct
 
 from wms.planning import scattered_search as inner
 from wms.planning.batch import as_station, estimate_layout
+from wms.planning.floor import COLUMNS, LEVELS, STATES, WORD_PTR, FloorMap, compile_floor
 from wms.planning.route import Route, plan_route
 from wms.planning.stop import MaxRounds, StopRule
-from wms.planning.tour_cost import (
-    COLUMNS,
-    LEVELS,
-    STATES,
-    WORD_PTR,
-    FloorMap,
-    compile_floor,
-)
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
@@ -189,5 +182,3 @@ def _shelf(
         floor.work(),
         np.array([0, 0, seed % 2147483646 + 1], np.int64),
     )
-
-

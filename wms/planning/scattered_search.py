@@ -11,18 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wms.planning.floor import ACCEPTING, BIG, COLUMNS, PITCH, SPURS, STATES
 from wms.planning.jit import kernel
-from wms.planning.tour_cost import (
-    ACCEPTING,
-    BIG,
-    COLUMNS,
-    PITCH,
-    SPURS,
-    STATES,
-    begin,
-    walk_across,
-    walk_column,
-)
+from wms.planning.tour_cost import begin, walk_across, walk_column
 
 ITEM, WORD_AT, BIT_AT, COLUMN_AT, SUPPLY = range(5)
 
@@ -248,7 +239,8 @@ def _flood_column(shelf, queue):
     size = 0
     for item in range(len(shelf.demand)):
         for offer in range(shelf.first[item], shelf.first[item + 1]):
-            near = offers[offer, COLUMN_AT] == column and (whole or offers[offer, WORD_AT] == y_word)
+            near = offers[offer, COLUMN_AT] == column
+            near = near and (whole or offers[offer, WORD_AT] == y_word)
             if near and not shelf.chosen[offer]:
                 _set(shelf, offer, True)
         if shelf.missing[item] < 0:
