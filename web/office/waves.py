@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from web.office.drawing import draw_plan
+from web.office.drawing import ROUTE_COLOURS, draw_plan
 from web.office.frame import (
     GUARDS,
     REQUEST,
@@ -135,15 +135,12 @@ async def show_wave(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
         if wave is None:
             raise NoSuchWave(wave=wave_id)
         tours = await board.list_tours(tx, face.stamp, wave_id)
-        asked = request.query_params.get("tour", "")
-        chosen = [int(asked)] if asked.isdigit() else [
-            tour.id for tour in tours if tour.state == "claimed"][:8]  # fmt: skip
+        chosen, picked = _chosen(request, tours)
         drawn = await load_map(tx, face.stamp, wave_id, chosen)
     plan = draw_plan(drawn.aisles, drawn.crosses, drawn.bins, drawn.tours)
-    colours = {route.tour_id: route.colour for route in plan.routes}
     return page(
         request, face, "waves", "wave", wave=wave, tours=tours, plan=plan, chosen=chosen,
-        colours=colours, picked=asked.isdigit(),
+        colours=_colours(chosen), picked=picked,
     )  # fmt: skip
 
 
@@ -155,7 +152,20 @@ async def progress(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
         tours = await board.list_tours(tx, face.stamp, wave_id) if wave else []
     if wave is None:
         raise NoSuchWave(wave=wave_id)
-    return part(face, "_wave", wave=wave, tours=tours, chosen=[], colours={})
+    chosen, _ = _chosen(request, tours)
+    return part(face, "_wave", wave=wave, tours=tours, chosen=chosen, colours=_colours(chosen))
+
+
+def _chosen(request: REQUEST, tours: list[board.TourRow]) -> tuple[list[int], bool]:
+    """The tours that are drawn, and whether one was asked for: it, else those in work."""
+    asked = request.query_params.get("tour", "")
+    if asked.isdigit() and int(asked) in {tour.id for tour in tours}:
+        return [int(asked)], True
+    return [tour.id for tour in tours if tour.state == "claimed"][:ROUTE_COLOURS], False
+
+
+def _colours(chosen: list[int]) -> dict[int, int]:
+    return {tour_id: number % ROUTE_COLOURS for number, tour_id in enumerate(chosen)}
 
 
 @post("/office/waves/{wave_id:int}/pull-back", guards=GUARDS, include_in_schema=False)

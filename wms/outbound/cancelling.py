@@ -10,14 +10,16 @@ grew a new pick meanwhile says Busy, and the same request succeeds.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import text
 
-from wms.db import Tx, row, rows
+from wms.db import Db, Tx, row, rows
 from wms.errors import Busy, Refused
 from wms.events import catalog
 from wms.events.groups import line, reason
+from wms.ids import uuid7
 from wms.inventory import allocations
 from wms.outbound import wave_sql
 from wms.outbound.allocation import Line, allocate_lines
@@ -29,8 +31,6 @@ from wms.outbound.wave_tours import order_doc
 from wms.stamp import Stamp
 from wms.tasks import engine, leases
 from wms.tasks.engine import NewTask
-
-TOP_UP_CAUSE = "part_out_of_stock"
 
 
 class StillGoing(Refused):
@@ -282,3 +282,22 @@ async def top_up(tx: Tx, stamp: Stamp, order_id: int) -> int | None:
 async def list_to_top_up(tx: Tx, stamp: Stamp) -> Sequence[int]:
     """Up to 50 orders on the floor whose missing goods may be in the house by now."""
     return [each.id for each in await rows(tx, TO_TOP_UP, _Id, warehouse_id=stamp.warehouse_id)]
+
+
+async def top_up_orders(db: Db, at: datetime | None = None) -> int:
+    """Chore: give orders on the floor what came in late; how many got something."""
+    at = at or datetime.now(UTC)
+    async with db.reading() as tx:
+        warehouses = await rows(tx, wave_sql.WAREHOUSES, _Id)
+    done = 0
+    for warehouse in warehouses:
+        stamp = Stamp(warehouse_id=warehouse.id, at=at, key=uuid7(), actor="system:top-up")
+        async with db.reading() as tx:
+            wanting = await list_to_top_up(tx, stamp)
+        for order_id in wanting:
+            try:
+                async with db.transaction() as tx:
+                    done += await top_up(tx, stamp, order_id) is not None
+            except Busy:
+                continue
+    return done
