@@ -9,7 +9,7 @@ back replace one of the two passes of the spine; those of the two sides do not o
 from collections.abc import Sequence
 from itertools import pairwise
 
-from wms.planning.route_dp import Node, Walk, trail
+from wms.planning.walk import Node, Walk, trail
 
 Spot = tuple[int, int]
 Stretch = tuple[int, list[int]]

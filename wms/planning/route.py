@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from wms.planning.route_dp import LEVELS_MAX, Node, shortest_walk, trail
+from wms.planning.route_dp import LEVELS_MAX, shortest_walk
 from wms.planning.route_improve import length_of, order_places
 from wms.planning.stop import MaxRounds, StopRule
 from wms.planning.travel import Layout, Place
+from wms.planning.walk import Node, trail
 
 DEFAULT_STOP = MaxRounds(20)
 

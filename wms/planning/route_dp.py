@@ -7,30 +7,33 @@ Source: see `route_states`; a slot is left unwalked at no more than one gap (Rat
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
 from wms.planning.jit import kernel
-from wms.planning.route_states import CLASS_OF, DOUBLE, NONE, SINGLE, Tables, tables
+from wms.planning.route_states import (
+    BOTTOM,
+    CLASS_OF,
+    DOUBLE,
+    GAP,
+    NONE,
+    SINGLE,
+    TOP,
+    Tables,
+    tables,
+)
 from wms.planning.travel import Gate, Grid, Place
+from wms.planning.walk import Node, Walk
 
 LEVELS_MAX = 5
 FAR = 1 << 60
 
-# A node of the walk: column (by position from the left), y, kind.
-Node = tuple[int, int, int]
 CROSSING, STOP, HUB = 0, 1, 2
 HUB_NODE: Node = (-1, 0, HUB)
-
-
-class Walk(Struct, frozen=True):
-    """A shortest walk as a multigraph; `length` is None when there is none."""
-
-    length: int | None
-    start: Node
-    xs: tuple[int, ...] = ()
-    edges: tuple[tuple[Node, Node, int], ...] = ()
+# First number of a mark; the mark of a step across is the bare tuple of its edge counts.
+IN_SLOT, FROM_HUB = -1, -2
 
 
 @kernel
@@ -112,19 +115,22 @@ class Steps:
         self.ptr = [0]
         self.operations: list[int] = []
         self.costs: list[int] = []
-        self.marks: list[tuple] = []
+        self.marks: list[tuple[int, ...]] = []
+        self.places: list[tuple[int, int]] = []
+        self.place: tuple[int, int] = (0, 0)
 
-    def add(self, operation: int, cost: int, mark: tuple) -> None:
+    def add(self, operation: int, cost: int, mark: tuple[int, ...]) -> None:
         if operation >= 0:
             self.operations.append(operation)
             self.costs.append(cost)
             self.marks.append(mark)
 
     def close(self) -> None:
-        """End of a step."""
+        """End of a step; its marks are about the current place."""
         self.ptr.append(len(self.operations))
+        self.places.append(self.place)
 
-    def solve(self) -> tuple[int | None, list[tuple]]:
+    def solve(self) -> tuple[int | None, list[tuple[tuple[int, int], tuple[int, ...]]]]:
         """Cheapest way through all steps, and the marks of the ways taken."""
         table, steps = self.tables, len(self.ptr) - 1
         best = np.full(table.count, FAR, np.int64)
@@ -148,19 +154,20 @@ class Steps:
             return None, []
         marks = []
         for step in range(steps - 1, -1, -1):
-            marks.append(self.marks[came_way[step, state]])
+            marks.append((self.places[step], self.marks[came_way[step, state]]))
             state = came[step, state]
         return length, marks
 
 
-def slot_ways(
-    steps: Steps, walk: tuple[int, ...], lengths: list[int | None], slot: Slot, key: tuple[int, int]
-) -> None:
+def slot_ways(steps: Steps, walk: tuple[int, ...], lengths: list[int | None], slot: Slot) -> None:
     """Add the ways to walk past the places of one slot.
 
     `lengths[i]` is the walk between neighbours, the cross aisles being first and last; None
     cannot be walked. Per outcome only the cheapest way is kept: at most one gap is left out.
     """
+    if not slot.flips and None not in lengths:
+        _plain_ways(steps, walk, lengths)
+        return
     best: dict[int, tuple[int, int, int]] = {}
     walls = [gap for gap, length in enumerate(lengths) if length is None]
     solid = [length or 0 for length in lengths]
@@ -181,11 +188,26 @@ def slot_ways(
             if number not in best or cost < best[number][0]:
                 best[number] = (cost, odd, skip)
     for number, (cost, odd, skip) in best.items():
-        steps.add(walk[number], cost, (key, odd, skip))
+        steps.add(walk[number], cost, (IN_SLOT, odd, skip))
+
+
+def _plain_ways(steps: Steps, walk: tuple[int, ...], lengths: list[Any]) -> None:
+    """The five ways past the places of an unbroken slot without tour ends."""
+    total, last = sum(lengths), len(lengths) - 1
+    steps.add(walk[SINGLE], total, (IN_SLOT, 1, -1))
+    steps.add(walk[DOUBLE], 2 * total, (IN_SLOT, 0, -1))
+    steps.add(walk[BOTTOM], 2 * (total - lengths[last]), (IN_SLOT, 0, last))
+    steps.add(walk[TOP], 2 * (total - lengths[0]), (IN_SLOT, 0, 0))
+    if last > 1:
+        gap = max(range(1, last), key=lengths.__getitem__)
+        steps.add(walk[GAP], 2 * (total - lengths[gap]), (IN_SLOT, 0, gap))
 
 
 def lengths_of(grid: Grid, gate: Gate, slot: int, ys: list[int]) -> list[int | None]:
     """Walks between the neighbours of a slot: cross aisle below, places, cross aisle above."""
+    if gate.through:
+        points = [grid.ys[slot - 1], *ys, grid.ys[slot]]
+        return [high - low for low, high in pairwise(points)]
     lengths: list[int | None] = [
         None if gate.low is None or gate.low < ys[0] else ys[0] - grid.ys[slot - 1]
     ]
@@ -198,25 +220,27 @@ def lengths_of(grid: Grid, gate: Gate, slot: int, ys: list[int]) -> list[int | N
     return lengths
 
 
-def _bounds(task: Task) -> tuple[int, int]:
-    """First and last column worth walking: nothing is gained outside the outermost open aisles."""
+def _columns(task: Task) -> list[int]:
+    """The columns worth walking: nothing is gained outside the outermost open aisles.
+
+    With two cross aisles nothing is gained in an aisle without stops either.
+    """
     grid, xs = task.grid, task.xs
     needed = {column for column, _ in (*task.slots, *task.doors)}
     if task.hub is not None:
         hub_x = task.hub.x
         needed.add(min(range(len(xs)), key=lambda column: abs(xs[column] - hub_x)))
-    inner = range(1, len(grid.ys))
-    full = {
-        task.index[x]
-        for column, x in enumerate(grid.xs)
-        if all(grid.gates[column][slot].through for slot in inner)
-    }
-    whole = all(grid.covers(level, xs[0], xs[-1]) for level in range(len(grid.ys)))
-    if not whole or not needed:
-        return 0, len(xs) - 1
+    plain = xs is grid.xs and grid.whole and len(grid.full) == len(xs)
+    if plain and needed:
+        if len(grid.ys) == 2 and task.hub is None:
+            return sorted(needed)
+        return list(range(min(needed), max(needed) + 1))
+    if not needed or not all(grid.covers(level, xs[0], xs[-1]) for level in range(len(grid.ys))):
+        return list(range(len(xs)))
+    full = [task.index[grid.xs[column]] for column in grid.full]
     first = max((c for c in full if c <= min(needed)), default=0)
     last = min((c for c in full if c >= max(needed)), default=len(xs) - 1)
-    return first, last
+    return list(range(first, last + 1))
 
 
 def _column_steps(task: Task, steps: Steps, column: int, gates: list[Gate] | None) -> None:
@@ -228,13 +252,15 @@ def _column_steps(task: Task, steps: Steps, column: int, gates: list[Gate] | Non
         if work is not None and gate is not None:
             work.ys.sort()
             lengths = lengths_of(grid, gate, slot, work.ys)
-            slot_ways(steps, table.walk[slot], lengths, work, (column, slot))
+            steps.place = (column, slot)
+            slot_ways(steps, table.walk[slot], lengths, work)
             steps.close()
         elif gate is not None and gate.through and 0 < slot < table.levels:
             walk, length = table.walk[slot], grid.ys[slot] - grid.ys[slot - 1]
             steps.add(walk[NONE], 0, ())
-            steps.add(walk[SINGLE], length, ((column, slot), 1, -1))
-            steps.add(walk[DOUBLE], 2 * length, ((column, slot), 0, -1))
+            steps.place = (column, slot)
+            steps.add(walk[SINGLE], length, (IN_SLOT, 1, -1))
+            steps.add(walk[DOUBLE], 2 * length, (IN_SLOT, 0, -1))
             steps.close()
     for level in range(table.levels):
         flip = task.doors.get((column, level))
@@ -245,8 +271,26 @@ def _column_steps(task: Task, steps: Steps, column: int, gates: list[Gate] | Non
     if hub is not None and grid.covers(hub.level, task.xs[column], task.xs[column]):
         leg = _hub_leg(task, column)
         for count in range(3):
-            steps.add(table.hub[hub.level][count], count * leg, (column, count))
+            steps.place = (column, hub.level)
+            steps.add(table.hub[hub.level][count], count * leg, (FROM_HUB, count))
         steps.close()
+
+
+def _across_steps(task: Task, steps: Steps, column: int, following: int) -> None:
+    """Ways to the next column that is walked."""
+    grid, table = task.grid, steps.tables
+    left, right = task.xs[column], task.xs[following]
+    steps.place = (column, following)
+    if grid.whole and grid.xs[0] <= left and right <= grid.xs[-1]:
+        steps.operations += table.across
+        steps.costs += [total * (right - left) for total in table.edge_sums]
+        steps.marks += table.edges
+    else:
+        shut = [not grid.covers(level, left, right) for level in range(table.levels)]
+        for operation, counts in zip(table.across, table.edges, strict=True):
+            if not any(closed and count for closed, count in zip(shut, counts, strict=True)):
+                steps.add(operation, sum(counts) * (right - left), counts)
+    steps.close()
 
 
 def _hub_leg(task: Task, column: int) -> int:
@@ -263,54 +307,53 @@ def shortest_walk(grid: Grid, places: list[Place], start: Place, end: Place) -> 
     if task.hub is not None:
         steps.add((compiled.touch if task.closed else compiled.toggle)[-1], 0, ())
         steps.close()
-    first, last = _bounds(task)
-    for column in range(first, last + 1):
+    columns = _columns(task)
+    for column, following in zip(columns, [*columns[1:], -1], strict=True):
         old = grid.column_of_x.get(task.xs[column])
         _column_steps(task, steps, column, None if old is None else grid.gates[old])
-        if column < last:
-            left, right = task.xs[column], task.xs[column + 1]
-            open_levels = [grid.covers(level, left, right) for level in range(compiled.levels)]
-            for operation, counts in zip(compiled.across, compiled.edges, strict=True):
-                if all(ok or not count for ok, count in zip(open_levels, counts, strict=True)):
-                    steps.add(operation, sum(counts) * (right - left), (column, counts))
-            steps.close()
+        if following >= 0:
+            _across_steps(task, steps, column, following)
     length, marks = steps.solve()
     inside = _inside(task)
     if inside is not None and (length is None or (inside.length or 0) < length):
         return inside
     if length is None:
         return Walk(None, task.node(start))
-    edges = tuple(edge for mark in marks for edge in _edges(task, mark))
+    edges = tuple(edge for place, mark in marks if mark for edge in _edges(task, place, mark))
     return Walk(length + task.spurs, task.node(start), tuple(task.xs), edges)
 
 
-def _edges(task: Task, mark: tuple) -> list[tuple[Node, Node, int]]:
+def _edges(
+    task: Task, place: tuple[int, int], mark: tuple[int, ...]
+) -> list[tuple[Node, Node, int]]:
     """The edges that one chosen way walks."""
-    if not mark:
-        return []
-    ys = task.grid.ys
-    if len(mark) == 3:
-        (column, slot), odd, skip = mark
-        work = task.slots.get((column, slot)) or Slot([], {})
-        points: list[Node | None] = [(column, ys[slot - 1], CROSSING) if slot else None]
-        points += [(column, y, STOP) for y in work.ys]
-        points.append((column, ys[slot], CROSSING) if slot < len(ys) else None)
-        edges, parity = [], odd
-        for gap, (low, high) in enumerate(pairwise(points)):
-            if gap:
-                parity ^= work.flips.get(work.ys[gap - 1], 0)
-            if gap != skip and low is not None and high is not None:
-                edges.append((low, high, 2 - parity))
-        return edges
-    column, counts = mark
-    if isinstance(counts, int):
-        assert task.hub is not None
-        return [(HUB_NODE, (column, ys[task.hub.level], CROSSING), counts)] if counts else []
+    ys, column = task.grid.ys, place[0]
+    if mark[0] == IN_SLOT:
+        return _slot_edges(task, place, mark[1], mark[2])
+    if mark[0] == FROM_HUB:
+        return [(HUB_NODE, (column, ys[place[1]], CROSSING), mark[1])] if mark[1] else []
     return [
-        ((column, ys[level], CROSSING), (column + 1, ys[level], CROSSING), count)
-        for level, count in enumerate(counts)
+        ((column, ys[level], CROSSING), (place[1], ys[level], CROSSING), count)
+        for level, count in enumerate(mark)
         if count
     ]
+
+
+def _slot_edges(
+    task: Task, place: tuple[int, int], odd: int, skip: int
+) -> list[tuple[Node, Node, int]]:
+    (column, slot), ys = place, task.grid.ys
+    work = task.slots.get(place) or Slot([], {})
+    points: list[Node | None] = [(column, ys[slot - 1], CROSSING) if slot else None]
+    points += [(column, y, STOP) for y in work.ys]
+    points.append((column, ys[slot], CROSSING) if slot < len(ys) else None)
+    edges, parity = [], odd
+    for gap, (low, high) in enumerate(pairwise(points)):
+        if gap and work.flips:
+            parity ^= work.flips.get(work.ys[gap - 1], 0)
+        if gap != skip and low is not None and high is not None:
+            edges.append((low, high, 2 - parity))
+    return edges
 
 
 def _inside(task: Task) -> Walk | None:
@@ -330,23 +373,3 @@ def _inside(task: Task) -> Walk | None:
         length += (2 - parity) * walk
         edges.append(((key[0], low, STOP), (key[0], high, STOP), 2 - parity))
     return Walk(length, task.node(task.start), tuple(task.xs), tuple(edges))
-
-
-def trail(walk: Walk) -> list[Node]:
-    """One walk along all edges from the start (Hierholzer)."""
-    links: dict[Node, list[Node]] = {walk.start: []}
-    for one, two, times in walk.edges:
-        for _ in range(times):
-            links.setdefault(one, []).append(two)
-            links.setdefault(two, []).append(one)
-    stack, path = [walk.start], []
-    while stack:
-        here = stack[-1]
-        if links[here]:
-            there = links[here].pop()
-            links[there].remove(here)
-            stack.append(there)
-        else:
-            path.append(stack.pop())
-    path.reverse()
-    return path

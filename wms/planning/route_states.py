@@ -58,6 +58,7 @@ class Tables(Struct, frozen=True):
     hub: tuple[tuple[int, ...], ...]
     across: tuple[int, ...]
     edges: tuple[tuple[int, ...], ...]
+    edge_sums: tuple[int, ...]
 
 
 def _named(nodes: list[tuple[int, int]]) -> State:
@@ -198,4 +199,5 @@ def tables(levels: int, hub: bool, open_tour: bool) -> Tables:
         hub=tuple(tuple(index["hub", n, k] for k in range(3)) for n in range(levels if hub else 0)),
         across=tuple(index["across", edges] for edges in crossings),
         edges=tuple(crossings),
+        edge_sums=tuple(sum(edges) for edges in crossings),
     )

@@ -217,6 +217,21 @@ class Grid:
             direction=direction,
         )
 
+    @cached_property
+    def whole(self) -> bool:
+        """True when every cross aisle can be walked past all aisles."""
+        return all(self.covers(level, self.xs[0], self.xs[-1]) for level in range(len(self.ys)))
+
+    @cached_property
+    def full(self) -> frozenset[int]:
+        """Columns that can be walked from the first cross aisle to the last."""
+        inner = range(1, len(self.ys))
+        return frozenset(
+            column
+            for column, row in enumerate(self.gates)
+            if all(row[slot].through for slot in inner)
+        )
+
     def covers(self, level: int, x_from: int, x_to: int) -> bool:
         """True when the cross aisle can be walked between two x positions."""
         low, high = min(x_from, x_to), max(x_from, x_to)
