@@ -177,9 +177,10 @@ async def test_a_recalled_lot_stays_in_the_house(world: World) -> None:
     order = await w.order(world, "SO-1", ("BEANS", 1), state="picked")
     await w.plate(world, "C1", "PACK-1", kind="carton", state="open")
     await w.stock(world, "BEANS", "PACK-1", 1, "L1", lpn="C1")
+    async with world.db.transaction() as tx:
+        await tx.execute(sa.text("UPDATE lot SET recalled = true"))
     with pytest.raises(RuleBroken, match="recalled_lots_never_leave"):
         async with world.db.transaction() as tx:
-            await tx.execute(sa.text("UPDATE lot SET recalled = true"))
             await tx.execute(
                 sa.text("UPDATE lpn SET order_id = :o, state = 'loaded' WHERE id = :l"),
                 {"o": order["id"], "l": world.lpns["C1"]},

@@ -15,8 +15,8 @@ from wms.db import Tx, row, rows
 from wms.documents import DocumentError
 from wms.errors import Busy, Conflict
 from wms.events import catalog
-from wms.events.groups import Carr, Party, doc, line, reason
-from wms.events.outbox import emit_many, outbox_row
+from wms.events.groups import doc, reason
+from wms.events.outbox import emit_many
 from wms.inventory import allocations
 from wms.outbound import order_sql as sql
 from wms.outbound import rules
@@ -27,10 +27,11 @@ from wms.outbound.order_documents import (
     References,
     check_references,
     decide,
-    differing_fields,
     load_references,
 )
 from wms.outbound.order_events import OrderHead, take_order, tell
+from wms.outbound.order_told import intake_events
+from wms.outbound.resuming import go_on
 from wms.stamp import Stamp
 
 FINAL = ("shipped", "shorted", "cancelled")
@@ -109,7 +110,7 @@ async def accept(
         outcomes[number] = outcome
     done = [outcome for outcome in outcomes if outcome is not None]
     assert len(done) == len(docs)
-    await emit_many(tx, _events(stamp, docs, done, writes))
+    await emit_many(tx, intake_events(stamp, docs, done, writes))
     return done
 
 
@@ -281,64 +282,6 @@ def _written(
     )
 
 
-def _events(
-    stamp: Stamp,
-    docs: Sequence[OrderDoc],
-    outcomes: Sequence[Outcome],
-    writes: Sequence[tuple[int, Known | None]],
-) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
-    before = dict(writes)
-    for number, (each, outcome) in enumerate(zip(docs, outcomes, strict=True)):
-        key = f"order/{each.owner}/{each.external_id}"
-        if outcome.outcome == "rejected":
-            errors = [msgspec.to_builtins(error) for error in outcome.errors]
-            data: Any = catalog.OrderRejected(
-                external_id=each.external_id, owner=each.owner, errors=errors
-            )
-            told.append(outbox_row(stamp, "order.rejected", key, data, owner=each.owner))
-        elif number in before:
-            kind, data = _accepted_or_updated(each, outcome, before[number])
-            told.append(
-                outbox_row(stamp, kind, key, data, owner=each.owner, keyseq=outcome.version)
-            )
-    return told
-
-
-def _accepted_or_updated(
-    each: OrderDoc, outcome: Outcome, stored: Known | None
-) -> tuple[str, msgspec.Struct]:
-    head = doc(
-        "order",
-        outcome.id,
-        each.external_id,
-        owner=each.owner,
-        version=outcome.version,
-        status=outcome.state,
-    )
-    if stored is not None:
-        old = {line_no for line_no, _, _ in stored.lines}
-        new = {line_doc.line_no for line_doc in each.lines}
-        return "order.updated", catalog.OrderUpdated(
-            order=head,
-            changed_fields=differing_fields(stored, each),
-            lines_added=sorted(new - old),
-            lines_removed=sorted(old - new),
-        )
-    to = each.ship_to
-    return "order.accepted", catalog.OrderAccepted(
-        order=head,
-        ship_to=Party(
-            name=to.name, street=to.street, city=to.city, postcode=to.postcode, region=to.region,
-            country=to.country, contact=to.contact,
-        ),
-        carrier=Carr(carrier=each.carrier, service=each.service),
-        service_level=each.service,
-        ship_by=outcome.cutoff_at,
-        lines=[line(ln.line_no, ln.sku, ordered=ln.qty) for ln in each.lines],
-    )  # fmt: skip
-
-
 async def find_order_id(tx: Tx, stamp: Stamp, owner: str, external_id: str) -> int | None:
     """The order of a natural key, or None."""
     found = await row(
@@ -371,9 +314,10 @@ async def hold(tx: Tx, stamp: Stamp, order_id: int, why: str) -> OrderHead:
 
 
 async def release_hold(tx: Tx, stamp: Stamp, order_id: int) -> OrderHead:
-    """Let a held order go on where it stood. An order that is not held stays as it is.
+    """Let a held order go on where it stood: what waits at a bench or in a lane is directed again.
 
-    Locks the order. Emits order.hold_released. Raises UnknownOrder.
+    An order that is not held stays as it is. Locks the order. Emits order.hold_released. Raises
+    UnknownOrder.
     """
     head = await take_order(tx, stamp, order_id)
     if not head.hold_reason and head.state != "held":
@@ -383,9 +327,11 @@ async def release_hold(tx: Tx, stamp: Stamp, order_id: int) -> OrderHead:
         order=order_doc(head, state), hold_code="hold", released_by=stamp.actor
     )
     cause = "awaiting_release" if state == "open" else ""
-    return await tell(
+    free = await tell(
         tx, stamp, order_id, "order.hold_released", data, state=state, hold_reason="", cause=cause
     )
+    await go_on(tx, stamp, free)
+    return free
 
 
 def order_doc(head: OrderHead, status: str) -> Any:

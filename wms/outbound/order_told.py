@@ -1,0 +1,71 @@
+"""What the world hears about orders that came in: accepted, updated, rejected."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from wms.events import catalog
+from wms.events.groups import Carr, Party, doc, line
+from wms.events.outbox import outbox_row
+from wms.outbound.order_documents import Known, OrderDoc, Outcome, differing_fields
+from wms.stamp import Stamp
+
+
+def intake_events(
+    stamp: Stamp,
+    docs: Sequence[OrderDoc],
+    outcomes: Sequence[Outcome],
+    writes: Sequence[tuple[int, Known | None]],
+) -> list[dict[str, Any]]:
+    """Outbox rows of order.accepted, order.updated and order.rejected, in the documents' order."""
+    told: list[dict[str, Any]] = []
+    before = dict(writes)
+    for number, (each, outcome) in enumerate(zip(docs, outcomes, strict=True)):
+        key = f"order/{each.owner}/{each.external_id}"
+        if outcome.outcome == "rejected":
+            errors = [msgspec.to_builtins(error) for error in outcome.errors]
+            data: Any = catalog.OrderRejected(
+                external_id=each.external_id, owner=each.owner, errors=errors
+            )
+            told.append(outbox_row(stamp, "order.rejected", key, data, owner=each.owner))
+        elif number in before:
+            kind, data = _accepted_or_updated(each, outcome, before[number])
+            told.append(
+                outbox_row(stamp, kind, key, data, owner=each.owner, keyseq=outcome.version)
+            )
+    return told
+
+
+def _accepted_or_updated(
+    each: OrderDoc, outcome: Outcome, stored: Known | None
+) -> tuple[str, msgspec.Struct]:
+    head = doc(
+        "order",
+        outcome.id,
+        each.external_id,
+        owner=each.owner,
+        version=outcome.version,
+        status=outcome.state,
+    )
+    if stored is not None:
+        old = {line_no for line_no, _, _ in stored.lines}
+        new = {line_doc.line_no for line_doc in each.lines}
+        return "order.updated", catalog.OrderUpdated(
+            order=head,
+            changed_fields=differing_fields(stored, each),
+            lines_added=sorted(new - old),
+            lines_removed=sorted(old - new),
+        )
+    to = each.ship_to
+    return "order.accepted", catalog.OrderAccepted(
+        order=head,
+        ship_to=Party(
+            name=to.name, street=to.street, city=to.city, postcode=to.postcode, region=to.region,
+            country=to.country, contact=to.contact,
+        ),
+        carrier=Carr(carrier=each.carrier, service=each.service),
+        service_level=each.service,
+        ship_by=outcome.cutoff_at,
+        lines=[line(ln.line_no, ln.sku, ordered=ln.qty) for ln in each.lines],
+    )  # fmt: skip
