@@ -17,7 +17,7 @@ from tests.events.receiver import Receiver
 from wms.db import Db, Tx, insert
 from wms.embedded import EmbeddedPostgres
 from wms.events import endpoints
-from wms.events.endpoints import NewEndpoint
+from wms.events.endpoints import NewEndpoint, verify
 from wms.events.groups import doc
 from wms.events.keys import Vault
 from wms.events.outbox import emit
@@ -89,7 +89,7 @@ class Bed:
                 tx, new, Vault(self.settings), egress, "user:ADA", datetime.now(UTC)
             )
         receiver.secret = made.secret
-        await endpoints.verify(self.db, self.settings, code, "user:ADA")
+        await verify(self.db, self.settings, code, "user:ADA")
         return code
 
 

@@ -146,6 +146,7 @@ class Delivery:
         page = await read_log(
             self.db, self.warehouse_id, self.window.read_pos, limit,
             types=self.subscription.types, owners=self.subscription.owners,
+            about=self.subscription.about_me,
         )  # fmt: skip
         for row in page.rows:
             if self.window.is_mine(row) and self.subscription.wants(row):

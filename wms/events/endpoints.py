@@ -7,6 +7,7 @@ keep its cursor; only `skip` gives events up, says which, and tells the world.
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -17,13 +18,13 @@ from wms.events import keys, rules, wake
 from wms.events.catalog import EndpointEvent, EndpointSkipped, TestPing
 from wms.events.egress import Egress, read_networks, read_url
 from wms.events.envelope import TENANT, rfc3339
-from wms.events.keys import SealedSecret, Secret, Vault, new_secret
+from wms.events.keys import Vault
 from wms.events.leases import EndpointRow
 from wms.events.outbox import emit
 from wms.events.queries import get_endpoint, list_sites
+from wms.events.signing import live_secrets, store_secret
 from wms.events.subscription import Subscription
 from wms.events.tables import endpoint as table
-from wms.events.tables import endpoint_secret
 from wms.events.webhooks import Sender
 from wms.ids import uuid7
 from wms.settings import Settings
@@ -38,10 +39,6 @@ class EndpointExists(Conflict):
 
 class TooMany(Refused):
     say = "At most {most} {what}."
-
-
-class NotVerified(Refused):
-    say = "{endpoint} did not prove itself: {reason}"
 
 
 class WrongState(Conflict):
@@ -119,9 +116,9 @@ async def create(
     endpoint_id = await insert(
         tx, table, **values, nonce=secrets.token_urlsafe(24), created_at=at, created_by=actor
     )
-    secret, shown = await _store_secret(tx, endpoint_id, alg, vault, at)
+    secret, shown = await store_secret(tx, endpoint_id, alg, vault, at)
     await tx.execute(PLACE_CURSORS, {"id": endpoint_id, "at_head": start == "now"})
-    await _tell(tx, new.code, "created", actor, at)
+    await tell(tx, new.code, "created", actor, at)
     return Created(code=new.code, kid=secret.kid, secret=shown)
 
 
@@ -164,34 +161,6 @@ def as_row(id: int, new: NewEndpoint) -> EndpointRow:
     return EndpointRow(**{"id": id, "allow": []} | {k: v for k, v in values.items() if k in names})
 
 
-# ---- secrets -------------------------------------------------------------------------------------
-
-LIVE_SECRETS = text(
-    """
-    SELECT endpoint_id, kid, alg, sealed, active_from, expires_at FROM endpoint_secret
-     WHERE endpoint_id = ANY (CAST(:ids AS bigint[])) AND active_from <= now()
-       AND (expires_at IS NULL OR expires_at > now())
-     ORDER BY endpoint_id, active_from DESC, kid
-    """
-)
-
-
-async def live_secrets(tx: Tx, ids: list[int]) -> list[SealedSecret]:
-    """Keys that sign now, newest first; still sealed."""
-    return await rows(tx, LIVE_SECRETS, SealedSecret, ids=ids)
-
-
-async def _store_secret(
-    tx: Tx, endpoint_id: int, alg: str, vault: Vault, at: datetime
-) -> tuple[Secret, str]:
-    secret, shown, _public = new_secret(alg)
-    await insert(
-        tx, endpoint_secret, returning="kid", endpoint_id=endpoint_id, kid=secret.kid,
-        alg=secret.alg, sealed=vault.seal(secret), active_from=at,
-    )  # fmt: skip
-    return secret, shown
-
-
 async def add_secret(
     tx: Tx,
     code: str,
@@ -216,12 +185,18 @@ async def add_secret(
     )
     values = {"id": endpoint.id, "alg": alg, "ends": at + timedelta(days=overlap_days)}
     await tx.execute(ends, values)
-    secret, shown = await _store_secret(tx, endpoint.id, alg, vault, at)
-    await _tell(tx, code, "secret_added", actor, at)
+    secret, shown = await store_secret(tx, endpoint.id, alg, vault, at)
+    await tell(tx, code, "secret_added", actor, at)
     return Created(code=code, kid=secret.kid, secret=shown)
 
 
 # ---- verification --------------------------------------------------------------------------------
+
+MAY_BE_VERIFIED = ("unverified", "active", "blocked")
+
+
+class NotVerified(Refused):
+    say = "{endpoint} did not prove itself: {reason}"
 
 
 class _ToVerify(msgspec.Struct):
@@ -246,7 +221,7 @@ async def verify(db: Db, settings: Settings, code: str, actor: str) -> None:
         found = await row(tx, statement, _ToVerify, id=view.id)
         assert found is not None, "an endpoint is never deleted"
         sealed = await live_secrets(tx, [found.id])
-    if found.state not in ("unverified", "active", "blocked"):
+    if found.state not in MAY_BE_VERIFIED:
         raise WrongState(endpoint=code, state=found.state, verb="verified")
     vault = Vault(settings)
     egress = egress_of(settings, found.allow)
@@ -264,7 +239,7 @@ async def verify(db: Db, settings: Settings, code: str, actor: str) -> None:
             " WHERE id = :id AND state IN ('unverified', 'active', 'blocked')"
         )
         await tx.execute(done, {"id": found.id})
-        await _tell(tx, code, "verified", actor, datetime.now(UTC))
+        await tell(tx, code, "verified", actor, datetime.now(UTC))
     wake.reload()
 
 
@@ -327,54 +302,71 @@ async def _set_state(
     values = {"id": endpoint.id, "state": state, "from_states": before}
     if not (await tx.execute(SET_STATE, values)).rowcount:
         raise WrongState(endpoint=code, state=endpoint.state, verb=verb)
-    await _tell(tx, code, verb, actor, at, cause)
+    await tell(tx, code, verb, actor, at, cause)
 
 
 class _Skipped(msgspec.Struct):
-    warehouse_id: int
     from_pos: int
     to_pos: int
 
 
-# Raising the epoch ends whoever delivers now; nothing before `to_pos` is sent any more.
+# Raising the epoch ends whoever delivers now; nothing up to `to_pos` is sent any more.
 SKIP = text(
     """
     UPDATE delivery_cursor c
        SET pos = s.pos, epoch = c.epoch + 1, lease_owner = '', lease_until = NULL
-      FROM (SELECT c.warehouse_id, c.lane, c.pos AS before FROM delivery_cursor c
-             WHERE c.endpoint_id = :id FOR UPDATE) old
-      JOIN seal_state s ON s.warehouse_id = old.warehouse_id
-     WHERE c.endpoint_id = :id AND c.warehouse_id = old.warehouse_id AND c.lane = old.lane
-    RETURNING c.warehouse_id, old.before AS from_pos, s.pos AS to_pos
+      FROM (SELECT lane, pos AS before FROM delivery_cursor
+             WHERE warehouse_id = :warehouse_id AND endpoint_id = :id FOR UPDATE) old
+      JOIN seal_state s ON s.warehouse_id = :warehouse_id
+     WHERE c.warehouse_id = :warehouse_id AND c.endpoint_id = :id AND c.lane = old.lane
+    RETURNING old.before AS from_pos, s.pos AS to_pos
     """
 )
 BURY = text(
     """
     UPDATE parked SET state = 'dead', next_at = NULL, last_class = 'skipped'
-     WHERE endpoint_id = :id AND warehouse_id = :warehouse_id AND state <> 'dead'
+     WHERE warehouse_id = :warehouse_id AND endpoint_id = :id AND state <> 'dead'
     """
 )
 
 
 async def skip(tx: Tx, code: str, actor: str, at: datetime) -> None:
-    """Give up what is not delivered yet: its range is told by endpoint.skipped, parked rows die."""
+    """Give up what is not delivered yet: parked rows die, endpoint.skipped tells the range."""
     endpoint = await get_endpoint(tx, code)
-    skipped = await rows(tx, SKIP, _Skipped, id=endpoint.id)
-    for warehouse_id in sorted({part.warehouse_id for part in skipped}):
-        mine = [part for part in skipped if part.warehouse_id == warehouse_id]
-        await tx.execute(BURY, {"id": endpoint.id, "warehouse_id": warehouse_id})
-        await emit(
-            tx,
-            _stamp(warehouse_id, actor, at),
-            "endpoint.skipped",
-            f"endpoint/{code}",
-            EndpointSkipped(
-                endpoint_id=code,
-                by=actor,
-                from_pos=min(part.from_pos for part in mine),
-                to_pos=max(part.to_pos for part in mine),
-            ),
+    for warehouse_id in await list_sites(tx):
+        values = {"id": endpoint.id, "warehouse_id": warehouse_id}
+        lanes = await rows(tx, SKIP, _Skipped, **values)
+        if not lanes:
+            continue
+        await tx.execute(BURY, values)
+        skipped = EndpointSkipped(
+            endpoint_id=code,
+            by=actor,
+            from_pos=min(lane.from_pos for lane in lanes),
+            to_pos=max(lane.to_pos for lane in lanes),
         )
+        stamp = _stamp(warehouse_id, actor, at)
+        await emit(tx, stamp, "endpoint.skipped", f"endpoint/{code}", skipped)
+
+
+# A retry asked for by a person: dead or not, it is due now and may fail its full schedule again.
+RETRY = text(
+    """
+    UPDATE parked SET state = 'due', next_at = now(), n = 0
+     WHERE warehouse_id = :warehouse_id AND endpoint_id = :id AND state IN ('dead', 'due')
+       AND (CAST(:event_ids AS uuid[]) IS NULL OR event_id = ANY (CAST(:event_ids AS uuid[])))
+    """
+)
+
+
+async def retry(tx: Tx, code: str, event_ids: list[UUID] | None = None) -> int:
+    """Try parked deliveries again now, all or those named; returns how many."""
+    endpoint = await get_endpoint(tx, code)
+    asked = 0
+    for warehouse_id in await list_sites(tx):
+        values = {"id": endpoint.id, "warehouse_id": warehouse_id, "event_ids": event_ids}
+        asked += (await tx.execute(RETRY, values)).rowcount
+    return asked
 
 
 async def ping(tx: Tx, stamp: Stamp, code: str) -> None:
@@ -383,8 +375,8 @@ async def ping(tx: Tx, stamp: Stamp, code: str) -> None:
     await emit(tx, stamp, "test.ping", f"endpoint/{code}", TestPing(), test=True)
 
 
-async def _tell(tx: Tx, code: str, verb: str, actor: str, at: datetime, cause: str = "") -> None:
-    """Tell every warehouse the endpoint hears."""
+async def tell(tx: Tx, code: str, verb: str, actor: str, at: datetime, cause: str = "") -> None:
+    """Tell every warehouse the endpoint hears what happened to it."""
     endpoint = await get_endpoint(tx, code)
     for warehouse_id, site in (await list_sites(tx)).items():
         if not endpoint.warehouses or site in endpoint.warehouses:

@@ -79,31 +79,38 @@ ENSURE = text(
     """
 )
 
-# One row a lane, skipping those another claimer is at. Free is: never held, run out, or held by a
-# worker whose session is gone.
+# Free is: never held, run out, or held by a worker whose session is gone. A plain read, so a
+# look that finds nothing costs no lock and no write.
+FREE = text(
+    """
+    SELECT c.warehouse_id, c.endpoint_id, c.lane, c.pos, c.epoch
+      FROM delivery_cursor c JOIN endpoint e ON e.id = c.endpoint_id AND e.state = 'active'
+      JOIN warehouse w ON w.id = c.warehouse_id
+     WHERE (e.warehouses = '{}' OR w.code = ANY (e.warehouses))
+       AND c.lease_owner <> :worker
+       AND (c.lease_until IS NULL OR c.lease_until < now()
+            OR NOT EXISTS (SELECT 1 FROM pg_locks l
+                            WHERE l.locktype = 'advisory' AND l.granted
+                              AND l.database = (SELECT oid FROM pg_database
+                                                 WHERE datname = current_database())
+                              AND l.classid::bigint = CAST(:life_class AS bigint)
+                              AND l.objid::bigint::text = c.lease_owner))
+     ORDER BY c.warehouse_id, c.endpoint_id, c.lane
+     LIMIT :most
+    """
+)
+
+# One warehouse a statement, lanes in order. The epoch that was seen guards it: of two claimers
+# one finds its epoch still there.
 CLAIM = text(
     """
-    WITH free AS (
-      SELECT c.warehouse_id, c.endpoint_id, c.lane
-        FROM delivery_cursor c JOIN endpoint e ON e.id = c.endpoint_id AND e.state = 'active'
-        JOIN warehouse w ON w.id = c.warehouse_id
-       WHERE (e.warehouses = '{}' OR w.code = ANY (e.warehouses))
-         AND c.lease_owner <> :worker
-         AND (c.lease_until IS NULL OR c.lease_until < now()
-              OR NOT EXISTS (SELECT 1 FROM pg_locks l
-                              WHERE l.locktype = 'advisory' AND l.granted
-                                AND l.database = (SELECT oid FROM pg_database
-                                                   WHERE datname = current_database())
-                                AND l.classid::bigint = CAST(:life_class AS bigint)
-                                AND l.objid::bigint::text = c.lease_owner))
-       ORDER BY c.warehouse_id, c.endpoint_id, c.lane
-       LIMIT :most
-         FOR UPDATE OF c SKIP LOCKED)
     UPDATE delivery_cursor c
        SET lease_owner = :worker, lease_until = now() + make_interval(secs => :lease_s),
-           epoch = epoch + 1
-      FROM free f
-     WHERE c.warehouse_id = f.warehouse_id AND c.endpoint_id = f.endpoint_id AND c.lane = f.lane
+           epoch = c.epoch + 1
+      FROM unnest(CAST(:endpoints AS bigint[]), CAST(:lanes AS int[]), CAST(:epochs AS bigint[]))
+           AS v (endpoint_id, lane, epoch)
+     WHERE c.warehouse_id = :warehouse_id AND c.endpoint_id = v.endpoint_id AND c.lane = v.lane
+       AND c.epoch = v.epoch
     RETURNING c.warehouse_id, c.endpoint_id, c.lane, c.pos, c.epoch
     """
 )
@@ -112,7 +119,7 @@ RENEW = text(
     """
     UPDATE delivery_cursor
        SET lease_until = now() + make_interval(secs => :lease_s)
-     WHERE lease_owner = :worker
+     WHERE warehouse_id = :warehouse_id AND lease_owner = :worker
     RETURNING warehouse_id, endpoint_id, lane, pos, epoch
     """
 )
@@ -148,14 +155,27 @@ async def ensure_cursors(tx: Tx) -> int:
 
 
 async def claim(tx: Tx, worker: str, lease_s: float, most: int = 64) -> list[Held]:
-    """Take free lanes. Locks: their cursors, skipping those others are at."""
-    values = {"worker": worker, "lease_s": lease_s, "most": most, "life_class": LIFE_CLASS}
-    return await rows(tx, CLAIM, Held, **values)
+    """Take free lanes. Locks: their cursors, warehouse by warehouse."""
+    values = {"worker": worker, "most": most, "life_class": LIFE_CLASS}
+    free = await rows(tx, FREE, Held, **values)
+    taken: list[Held] = []
+    for warehouse_id in sorted({lane.warehouse_id for lane in free}):
+        mine = [lane for lane in free if lane.warehouse_id == warehouse_id]
+        taken += await rows(
+            tx, CLAIM, Held, worker=worker, lease_s=lease_s, warehouse_id=warehouse_id,
+            endpoints=[lane.endpoint_id for lane in mine], lanes=[lane.lane for lane in mine],
+            epochs=[lane.epoch for lane in mine],
+        )  # fmt: skip
+    return taken
 
 
-async def renew(tx: Tx, worker: str, lease_s: float) -> list[Held]:
-    """Keep what this worker holds; what is missing in the answer is lost."""
-    return await rows(tx, RENEW, Held, worker=worker, lease_s=lease_s)
+async def renew(tx: Tx, worker: str, lease_s: float, warehouses: set[int]) -> list[Held]:
+    """Keep what this worker holds in these warehouses; what is missing in the answer is lost."""
+    kept: list[Held] = []
+    for warehouse_id in sorted(warehouses):
+        values = {"worker": worker, "lease_s": lease_s, "warehouse_id": warehouse_id}
+        kept += await rows(tx, RENEW, Held, **values)
+    return kept
 
 
 async def release(tx: Tx, worker: str, warehouse_id: int, endpoint_id: int) -> None:

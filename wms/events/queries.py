@@ -24,7 +24,7 @@ READ = f"""
           FROM event_log
          WHERE warehouse_id = $1 AND pos > $2 AND pos <= h.pos
            AND ($3::text[] IS NULL OR type = ANY ($3))
-           AND ($4::text[] IS NULL OR owner = '' OR owner = ANY ($4))
+           AND ($4::text[] IS NULL OR owner = ANY ($4) OR okey = $6)
          ORDER BY pos LIMIT $5) e ON true
      ORDER BY e.pos
 """
@@ -55,11 +55,13 @@ async def read_log(
     *,
     types: set[str] | None = None,
     owners: set[str] | None = None,
+    about: str | None = None,
 ) -> Page:
-    """Events after a position, in order."""
+    """Events after a position, in order. `owners` leaves only their events, and those of the
+    ordering key `about`."""
     pool = await db.hot()
     found = await pool.fetch(
-        READ, warehouse_id, after, types and sorted(types), owners and sorted(owners), limit
+        READ, warehouse_id, after, types and sorted(types), owners and sorted(owners), limit, about
     )
     if not found:
         return Page(rows=[], head=0, next_after=after, caught_up=True)

@@ -47,18 +47,19 @@ class Subscription:
         """Raises BadPattern and BadPredicate."""
         self.types = expand_types(endpoint.types)
         self.owners = set(endpoint.owners) or None
-        self._about_me = f"endpoint/{endpoint.code}"
+        self.about_me = f"endpoint/{endpoint.code}"
         self._predicate = compile_predicate(endpoint.predicate) if endpoint.predicate else None
 
     def wants(self, row: LogRow) -> bool:
-        """Events without an owner concern everybody; a ping and a dead letter are for one ear."""
+        """One who hears certain owners hears nothing that belongs to nobody, but of itself."""
         if self.types is not None and row.type not in self.types:
             return False
-        if self.owners is not None and row.owner and row.owner not in self.owners:
+        mine = row.subject == self.about_me
+        if self.owners is not None and row.owner not in self.owners and not mine:
             return False
-        if row.type == "test.ping" and row.subject != self._about_me:
+        if row.type == "test.ping" and not mine:
             return False
-        if row.type == "delivery.exhausted" and row.subject == self._about_me:
+        if row.type == "delivery.exhausted" and mine:
             return False  # telling an endpoint of its own dead letters would breed more of them
         return self._predicate is None or self._predicate(row)
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
 from wms.db import col, floor_table, metadata
@@ -307,3 +308,7 @@ replay = floor_table(
         postgresql_where=text("state = 'running'"),
     ),
 )
+
+
+# So that comparing the schema with the migrations knows the type when it reads it back.
+ischema_names["xid8"] = Xid8

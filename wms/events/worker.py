@@ -189,7 +189,8 @@ class EventWorker:
                 self._known, self._ensured_at = active, now
             claimed = await leases.claim(tx, self.name, self.tuning.lease_s)
             if now - self._renewed_at > self.tuning.lease_s / 3:
-                kept = await leases.renew(tx, self.name, self.tuning.lease_s)
+                sites = {place[0] for place in self.running}
+                kept = await leases.renew(tx, self.name, self.tuning.lease_s, sites)
                 self._renewed_at = now
                 known = self.running.keys() | {_place(lane) for lane in claimed}
                 for place in {_place(lane) for lane in kept} - known:  # nobody works on it
