@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from wms.planning import scattered_search as inner
 from wms.planning.batch import as_station, estimate_layout
-from wms.planning.floor import COLUMNS, LEVELS, STATES, WORD_PTR, FloorMap, compile_floor
+from wms.planning.floor import COLUMNS, LEVELS, WORD_PTR, FloorMap, compile_floor
 from wms.planning.route import Route, plan_route
 from wms.planning.stop import MaxRounds, StopRule
 from wms.planning.travel import Layout, Place
@@ -135,10 +135,14 @@ def _choose(
     if not goal:
         return [], 0, "nothing to do"
     shelf = _shelf(floor, goal, usable, places, seed)
+    flat, work = floor.flat, floor.work()
     # Few choices first: what must be visited anyway attracts the rest.
-    scarce = sorted(range(len(goal)), key=lambda item: shelf.first[item + 1] - shelf.first[item])
-    length = int(inner.construct(shelf, np.array(scarce)))
-    best, kept = shelf.chosen.copy(), shelf.chosen.copy()
+    choices = [sum(row.item == item for row in usable) for item in goal]
+    scarce = sorted(range(len(goal)), key=choices.__getitem__)
+    length = int(inner.construct(flat, shelf, work, np.array(scarce)))
+    first = int(shelf[inner.CHOSEN])
+    best = shelf[first : first + len(usable)].copy()
+    kept = best.copy()
     costs, watch, rounds = np.array([length, length]), stop(), 0
     luck = random.Random(seed)
     while True:
@@ -151,34 +155,20 @@ def _choose(
         threshold = THRESHOLDS[luck.randrange(len(THRESHOLDS))]
         if rounds % 8 == 0:
             inner.restart(shelf, best, kept, costs)
-        inner.ruin_and_recreate(shelf, best, kept, costs, TRIES, threshold)
+        inner.ruin_and_recreate(flat, shelf, work, best, kept, costs, TRIES, threshold)
 
 
 def _shelf(
     floor: FloorMap, goal: dict[str, int], usable: list[Stock], places: dict[str, Place], seed: int
-) -> inner.Shelf:
+) -> np.ndarray:
+    """The rows of stock as offers on the floor."""
     numbers = {item: number for number, item in enumerate(goal)}
     flat = floor.flat
     slots = int(flat[LEVELS]) + 1
     ptr = flat[flat[WORD_PTR] : flat[WORD_PTR] + int(flat[COLUMNS]) * slots + 1]
-    offers = np.zeros((len(usable), 5), np.int64)
+    offers = np.zeros((len(usable), inner.OFFER_SIZE), np.int64)
     for number, row in enumerate(usable):
         word, bit = floor.bits[places[row.spot]]
         column = (int(np.searchsorted(ptr, word, "right")) - 1) // slots
         offers[number] = (numbers[row.item], word, bit, column, row.qty)
-    first = np.searchsorted(offers[:, 0], np.arange(len(goal) + 1))
-    states, columns = int(flat[STATES]), int(flat[COLUMNS])
-    return inner.Shelf(
-        flat,
-        offers,
-        first.astype(np.int64),
-        np.array(list(goal.values()), np.int64),
-        np.zeros(len(usable), np.int64),
-        np.array(list(goal.values()), np.int64),
-        np.zeros(floor.words * 32, np.int64),
-        np.zeros(floor.words, np.int64),
-        np.zeros((columns, states), np.int64),
-        np.zeros((columns, states), np.int64),
-        floor.work(),
-        np.array([0, 0, seed % 2147483646 + 1], np.int64),
-    )
+    return inner.new_shelf(flat, offers, np.array(list(goal.values())), floor.words, seed)

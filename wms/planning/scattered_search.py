@@ -1,154 +1,160 @@
 """Inner loops of the choice among several bins: cheapest insertion into exact tours.
 
-Shape: an offer is a row [item, word, bit, column, supply]; offers of one item are consecutive.
-`before[c]` holds the costs of everything left of column c, `after[c]` of everything right of it,
-so the exact length of a tour with one more place costs the work of one column only.
+Shape: one flat array `s`; an offer is a row [item, word, bit, column, supply], offers of one item
+are consecutive. `BEFORE` holds per column the costs of everything left of it, `AFTER` of everything
+right of it, so the exact length of a tour with one more place costs the work of one column only.
 Guarantees: the demand stays met; the best choice found is never given up.
 Source: ruin and recreate (Schrimpf et al. 2000) on forward and backward tour costs.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from wms.planning.floor import ACCEPTING, BIG, COLUMNS, PITCH, SPURS, STATES
+from wms.planning.floor import ACCEPTING, BIG, COLUMNS, PITCH, SPURS, STATES, WORD
 from wms.planning.jit import kernel
 from wms.planning.tour_cost import begin, walk_across, walk_column
 
-ITEM, WORD_AT, BIT_AT, COLUMN_AT, SUPPLY = range(5)
+ITEM, WORD_AT, BIT_AT, COLUMN_AT, SUPPLY, OFFER_SIZE = range(6)
+
+# Head of `s`: up to which column BEFORE is good, from which AFTER is, luck, sizes, tables.
+BEFORE_OK, AFTER_OK, LUCK, ITEMS, OFFER_COUNT = range(5)
+OFFERS, FIRST, CHOSEN, MISSING, USES, MASK, BEFORE, AFTER, HEAD = range(5, 14)
 
 
-class Shelf(NamedTuple):
-    """Offers, their ranges per item, the demand, and what is chosen now.
-
-    `state` is [before is good up to this column, after from this column on, random number].
-    """
-
-    flat: np.ndarray
-    offers: np.ndarray
-    first: np.ndarray
-    demand: np.ndarray
-    chosen: np.ndarray
-    missing: np.ndarray
-    uses: np.ndarray
-    mask: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    work: np.ndarray
-    state: np.ndarray
-
-
-BEFORE_OK, AFTER_OK, LUCK = range(3)
-
-
-@kernel
-def _rand(state, below):
-    state[LUCK] = state[LUCK] * 48271 % 2147483647
-    return (state[LUCK] >> 3) % below
+def new_shelf(
+    flat: np.ndarray, offers: np.ndarray, demand: np.ndarray, words: int, seed: int
+) -> np.ndarray:
+    """Nothing chosen yet."""
+    items, grid = len(demand), int(flat[COLUMNS]) * int(flat[STATES])
+    first = np.searchsorted(offers[:, ITEM], np.arange(items + 1))
+    flats = [
+        offers.ravel(),
+        first,
+        np.zeros(len(offers)),
+        demand,
+        np.zeros(words * WORD),
+        np.zeros(words),
+        np.zeros(grid),
+        np.zeros(grid),
+    ]
+    head = np.zeros(HEAD, np.int64)
+    head[:OFFERS] = 0, 0, seed % 2147483646 + 1, items, len(offers)
+    head[OFFERS:] = HEAD + np.cumsum([0, *(len(part) for part in flats)])[:-1]
+    return np.concatenate([head, *(np.asarray(part, np.int64) for part in flats)])
 
 
 @kernel
-def _set(shelf, offer, on):
+def _offer(s, offer):
+    """Where an offer's row begins."""
+    return s[OFFERS] + offer * OFFER_SIZE
+
+
+@kernel
+def _rand(s, below):
+    s[LUCK] = s[LUCK] * 48271 % 2147483647
+    return (s[LUCK] >> 3) % below
+
+
+@kernel
+def _set(s, offer, on):
     """Choose an offer, or give it up; a place may serve several items."""
-    uses, offers, mask, state = shelf.uses, shelf.offers, shelf.mask, shelf.state
-    word, bit, column = offers[offer, WORD_AT], offers[offer, BIT_AT], offers[offer, COLUMN_AT]
-    slot = word * 32 + bit
-    shelf.chosen[offer] = 1 if on else 0
-    shelf.missing[offers[offer, ITEM]] -= offers[offer, SUPPLY] if on else -offers[offer, SUPPLY]
-    uses[slot] += 1 if on else -1
-    if uses[slot] == (1 if on else 0):
-        mask[word] ^= 1 << bit
-        state[BEFORE_OK] = min(state[BEFORE_OK], column)
-        state[AFTER_OK] = max(state[AFTER_OK], column)
+    row = _offer(s, offer)
+    word, bit, column, supply = (
+        s[row + WORD_AT],
+        s[row + BIT_AT],
+        s[row + COLUMN_AT],
+        s[row + SUPPLY],
+    )
+    slot = word * WORD + bit
+    s[s[CHOSEN] + offer] = 1 if on else 0
+    s[s[MISSING] + s[row + ITEM]] -= supply if on else -supply
+    s[s[USES] + slot] += 1 if on else -1
+    if s[s[USES] + slot] == (1 if on else 0):
+        s[s[MASK] + word] ^= 1 << bit
+        s[BEFORE_OK] = min(s[BEFORE_OK], column)
+        s[AFTER_OK] = max(s[AFTER_OK], column)
 
 
 @kernel
-def _sweep(shelf):
+def _sweep(flat, s, work):
     """Bring `before` and `after` up to date; the length of the tour now."""
-    flat, work, mask, state = shelf.flat, shelf.work, shelf.mask, shelf.state
-    before, after = shelf.before, shelf.after
     count, columns = flat[STATES], flat[COLUMNS]
-    for column in range(state[BEFORE_OK], columns - 1):
+    for column in range(s[BEFORE_OK], columns - 1):
         for k in range(count):
-            work[k] = before[column, k]
-        old = walk_column(flat, mask, 0, column, work, 0, count, False)
+            work[k] = s[s[BEFORE] + column * count + k]
+        old = walk_column(flat, s, s[MASK], column, work, 0, count, False)
         walk_across(flat, column, flat[flat[PITCH] + column], work, old, count - old, False)
         for k in range(count):
-            before[column + 1, k] = work[count - old + k]
-    for column in range(state[AFTER_OK], 0, -1):
+            s[s[BEFORE] + (column + 1) * count + k] = work[count - old + k]
+    for column in range(s[AFTER_OK], 0, -1):
         for k in range(count):
-            work[k] = after[column, k]
-        old = walk_column(flat, mask, 0, column, work, 0, count, True)
+            work[k] = s[s[AFTER] + column * count + k]
+        old = walk_column(flat, s, s[MASK], column, work, 0, count, True)
         pitch = flat[flat[PITCH] + column - 1]
         walk_across(flat, column - 1, pitch, work, old, count - old, True)
         for k in range(count):
-            after[column - 1, k] = work[count - old + k]
-    state[BEFORE_OK] = columns - 1
-    state[AFTER_OK] = 0
-    return _joined(shelf, 0)
+            s[s[AFTER] + (column - 1) * count + k] = work[count - old + k]
+    s[BEFORE_OK] = columns - 1
+    s[AFTER_OK] = 0
+    return _joined(flat, s, work, 0)
 
 
 @kernel
-def _joined(shelf, column):
+def _joined(flat, s, work, column):
     """Length of the tour with the column as its mask says, the others as swept."""
-    flat, work = shelf.flat, shelf.work
     count = flat[STATES]
     for k in range(count):
-        work[k] = shelf.before[column, k]
-    at = walk_column(flat, shelf.mask, 0, column, work, 0, count, False)
+        work[k] = s[s[BEFORE] + column * count + k]
+    at = walk_column(flat, s, s[MASK], column, work, 0, count, False)
     best = BIG
     for k in range(count):
-        total = work[at + k] + shelf.after[column, k]
+        total = work[at + k] + s[s[AFTER] + column * count + k]
         if total < best:
             best = total
     return best
 
 
 @kernel
-def _length_with(shelf, offer):
+def _length_with(flat, s, work, offer):
     """Length of the tour if this offer were chosen too (after `_sweep`)."""
-    offers, mask = shelf.offers, shelf.mask
-    word, bit = offers[offer, WORD_AT], offers[offer, BIT_AT]
-    mask[word] ^= 1 << bit
-    length = _joined(shelf, offers[offer, COLUMN_AT])
-    mask[word] ^= 1 << bit
+    word, bit = s[_offer(s, offer) + WORD_AT], s[_offer(s, offer) + BIT_AT]
+    s[s[MASK] + word] ^= 1 << bit
+    length = _joined(flat, s, work, s[_offer(s, offer) + COLUMN_AT])
+    s[s[MASK] + word] ^= 1 << bit
     return length
 
 
 @kernel
-def prepare(shelf):
+def prepare(flat, s, work):
     """First costs left of the first column and right of the last one."""
-    flat, work = shelf.flat, shelf.work
     count, columns = flat[STATES], flat[COLUMNS]
     old = begin(flat, work)
     for k in range(count):
-        shelf.before[0, k] = work[old + k]
-        shelf.after[columns - 1, k] = 0 if flat[flat[ACCEPTING] + k] else BIG
-    shelf.state[BEFORE_OK] = 0
-    shelf.state[AFTER_OK] = columns - 1
+        s[s[BEFORE] + k] = work[old + k]
+        s[s[AFTER] + (columns - 1) * count + k] = 0 if flat[flat[ACCEPTING] + k] else BIG
+    s[BEFORE_OK] = 0
+    s[AFTER_OK] = columns - 1
 
 
 @kernel
-def _cheapest(shelf, item, now, noise, ban):
+def _cheapest(flat, s, work, item, now, noise, ban):
     """The offer of an item with the least extra walk per useful unit: (score, offer)."""
-    offers, mask = shelf.offers, shelf.mask
     best, choice = 0.0, -1
-    for offer in range(shelf.first[item], shelf.first[item + 1]):
-        if shelf.chosen[offer] or offers[offer, COLUMN_AT] == ban:
+    for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
+        if s[s[CHOSEN] + offer] or s[_offer(s, offer) + COLUMN_AT] == ban:
             continue
         extra = 0
-        if not (mask[offers[offer, WORD_AT]] >> offers[offer, BIT_AT]) & 1:
-            extra = _length_with(shelf, offer) - now
-        score = (extra + 1e-3) / min(shelf.missing[item], offers[offer, SUPPLY])
+        if not (s[s[MASK] + s[_offer(s, offer) + WORD_AT]] >> s[_offer(s, offer) + BIT_AT]) & 1:
+            extra = _length_with(flat, s, work, offer) - now
+        score = (extra + 1e-3) / min(s[s[MISSING] + item], s[_offer(s, offer) + SUPPLY])
         if noise > 0:
-            score *= 1.0 + noise * _rand(shelf.state, 1000) / 1000.0
+            score *= 1.0 + noise * _rand(s, 1000) / 1000.0
         if choice < 0 or score < best:
             best, choice = score, offer
     return best, choice
 
 
 @kernel
-def serve(shelf, queue, size, noise, ban, together):
+def serve(flat, s, work, queue, size, noise, ban, together):
     """Choose offers until the demand of the queued items is met.
 
     `together`: always the cheapest next offer of any of them; else one item after the other.
@@ -157,166 +163,170 @@ def serve(shelf, queue, size, noise, ban, together):
         now, best, choice = -1, 0.0, -1
         for k in range(size):
             item = queue[k]
-            if shelf.missing[item] <= 0:
+            if s[s[MISSING] + item] <= 0:
                 continue
             if now < 0:
-                now = _sweep(shelf)
-            score, offer = _cheapest(shelf, item, now, noise, ban)
+                now = _sweep(flat, s, work)
+            score, offer = _cheapest(flat, s, work, item, now, noise, ban)
             if offer < 0:
-                score, offer = _cheapest(shelf, item, now, noise, -1)
+                score, offer = _cheapest(flat, s, work, item, now, noise, -1)
             if offer >= 0 and (choice < 0 or score < best):
                 best, choice = score, offer
             if choice >= 0 and not together:
                 break
         if choice < 0:
             return
-        _set(shelf, choice, True)
+        _set(s, choice, True)
 
 
 @kernel
-def _prune(shelf, item):
+def _prune(flat, s, work, item):
     """Give up offers of an item that are not needed, the longest way first."""
-    offers, uses = shelf.offers, shelf.uses
-    while shelf.missing[item] < 0:
+    while s[s[MISSING] + item] < 0:
         now, best, choice = -1, BIG, -1
-        for offer in range(shelf.first[item], shelf.first[item + 1]):
-            if shelf.chosen[offer] and offers[offer, SUPPLY] <= -shelf.missing[item]:
+        for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
+            if s[s[CHOSEN] + offer] and s[_offer(s, offer) + SUPPLY] <= -s[s[MISSING] + item]:
                 if now < 0:
-                    now = _sweep(shelf)
+                    now = _sweep(flat, s, work)
                 length = now
-                if uses[offers[offer, WORD_AT] * 32 + offers[offer, BIT_AT]] == 1:
-                    length = _length_with(shelf, offer)
+                row = _offer(s, offer)
+                if s[s[USES] + s[row + WORD_AT] * WORD + s[row + BIT_AT]] == 1:
+                    length = _length_with(flat, s, work, offer)
                 if length < best:
                     best, choice = length, offer
         if choice < 0:
             return
-        _set(shelf, choice, False)
+        _set(s, choice, False)
 
 
 @kernel
-def construct(shelf, order):
+def construct(flat, s, work, order):
     """Serve all items in this order; the length."""
-    prepare(shelf)
-    serve(shelf, order, len(order), 0.0, -1, False)
+    prepare(flat, s, work)
+    serve(flat, s, work, order, len(order), 0.0, -1, False)
     for item in order:
-        _prune(shelf, item)
-    return _sweep(shelf) + shelf.flat[SPURS]
+        _prune(flat, s, work, item)
+    return _sweep(flat, s, work) + flat[SPURS]
 
 
 @kernel
-def _restore(shelf, best):
+def _save(s, target):
+    for offer in range(s[OFFER_COUNT]):
+        target[offer] = s[s[CHOSEN] + offer]
+
+
+@kernel
+def _restore(s, best):
     for offer in range(len(best)):
-        if best[offer] != shelf.chosen[offer]:
-            _set(shelf, offer, best[offer] == 1)
+        if best[offer] != s[s[CHOSEN] + offer]:
+            _set(s, offer, best[offer] == 1)
 
 
 @kernel
-def _ruin_items(shelf, queue):
+def _ruin_items(s, queue):
     """Give up the bins of a few random items, and start again at any bin; how many items."""
-    items = len(shelf.demand)
-    size = 1 + _rand(shelf.state, 4)
-    if _rand(shelf.state, 4) == 0:
-        size = 1 + _rand(shelf.state, 12)
+    items = s[ITEMS]
+    size = 1 + _rand(s, 4)
+    if _rand(s, 4) == 0:
+        size = 1 + _rand(s, 12)
     size = min(items, size)
     for k in range(size):
-        queue[k] = _rand(shelf.state, items)
-        for offer in range(shelf.first[queue[k]], shelf.first[queue[k] + 1]):
-            if shelf.chosen[offer]:
-                _set(shelf, offer, False)
-    if _rand(shelf.state, 2):
-        span = shelf.first[queue[0] + 1] - shelf.first[queue[0]]
-        _set(shelf, shelf.first[queue[0]] + _rand(shelf.state, span), True)
+        queue[k] = _rand(s, items)
+        for offer in range(s[s[FIRST] + queue[k]], s[s[FIRST] + queue[k] + 1]):
+            if s[s[CHOSEN] + offer]:
+                _set(s, offer, False)
+    if _rand(s, 2):
+        span = s[s[FIRST] + queue[0] + 1] - s[s[FIRST] + queue[0]]
+        _set(s, s[s[FIRST] + queue[0]] + _rand(s, span), True)
     return size
 
 
 @kernel
-def _flood_column(shelf, queue):
+def _flood_column(s, queue):
     """Take all that is wanted from one slot; every item that now has too much is queued."""
-    offers = shelf.offers
-    seed = _rand(shelf.state, len(offers))
-    column, y_word = offers[seed, COLUMN_AT], offers[seed, WORD_AT]
-    whole = _rand(shelf.state, 2)
+    seed = _rand(s, s[OFFER_COUNT])
+    column, y_word = s[_offer(s, seed) + COLUMN_AT], s[_offer(s, seed) + WORD_AT]
+    whole = _rand(s, 2)
     size = 0
-    for item in range(len(shelf.demand)):
-        for offer in range(shelf.first[item], shelf.first[item + 1]):
-            near = offers[offer, COLUMN_AT] == column
-            near = near and (whole or offers[offer, WORD_AT] == y_word)
-            if near and not shelf.chosen[offer]:
-                _set(shelf, offer, True)
-        if shelf.missing[item] < 0:
+    for item in range(s[ITEMS]):
+        for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
+            near = s[_offer(s, offer) + COLUMN_AT] == column
+            near = near and (whole or s[_offer(s, offer) + WORD_AT] == y_word)
+            if near and not s[s[CHOSEN] + offer]:
+                _set(s, offer, True)
+        if s[s[MISSING] + item] < 0:
             queue[size] = item
             size += 1
-    return _shuffled(shelf, queue, size)
+    return _shuffled(s, queue, size)
 
 
 @kernel
-def _shuffled(shelf, queue, size):
+def _shuffled(s, queue, size):
     for k in range(size - 1, 0, -1):
-        other = _rand(shelf.state, k + 1)
+        other = _rand(s, k + 1)
         queue[k], queue[other] = queue[other], queue[k]
     return size
 
 
 @kernel
-def _ruin_columns(shelf, queue, column, width):
+def _ruin_columns(s, queue, column, width):
     """Give up the chosen bins of some columns; how many items are now missing something."""
-    for offer in range(len(shelf.chosen)):
-        if shelf.chosen[offer] and 0 <= shelf.offers[offer, COLUMN_AT] - column < width:
-            _set(shelf, offer, False)
+    for offer in range(s[OFFER_COUNT]):
+        if s[s[CHOSEN] + offer] and 0 <= s[_offer(s, offer) + COLUMN_AT] - column < width:
+            _set(s, offer, False)
     size = 0
-    for item in range(len(shelf.demand)):
-        if shelf.missing[item] > 0:
+    for item in range(s[ITEMS]):
+        if s[s[MISSING] + item] > 0:
             queue[size] = item
             size += 1
-    return _shuffled(shelf, queue, size)
+    return _shuffled(s, queue, size)
 
 
 @kernel
-def _any_chosen(shelf):
+def _any_chosen(s):
     """A random chosen offer."""
-    offer = _rand(shelf.state, len(shelf.chosen))
-    while not shelf.chosen[offer]:
-        offer = (offer + 1) % len(shelf.chosen)
+    offer = _rand(s, s[OFFER_COUNT])
+    while not s[s[CHOSEN] + offer]:
+        offer = (offer + 1) % s[OFFER_COUNT]
     return offer
 
 
 @kernel
-def ruin_and_recreate(shelf, best, kept, costs, tries, threshold):
+def ruin_and_recreate(flat, s, work, best, kept, costs, tries, threshold):
     """`tries` times: give up some bins, serve their items again, keep it if not much longer.
 
     `costs` is [current, best]; `kept` and `best` are the choices that belong to them.
     """
-    state = shelf.state
-    queue = np.zeros(len(shelf.demand) + 12, np.int64)
+    queue = np.zeros(s[ITEMS] + 12, np.int64)
     for _ in range(tries):
         ban = -1
-        kind = _rand(state, 5)
+        kind = _rand(s, 5)
         if kind < 2:
-            size = _ruin_items(shelf, queue)
+            size = _ruin_items(s, queue)
         elif kind < 3:
-            size = _flood_column(shelf, queue)
+            size = _flood_column(s, queue)
         else:
-            column = shelf.offers[_any_chosen(shelf), COLUMN_AT]
-            size = _ruin_columns(shelf, queue, column, 1 + _rand(state, 2))
-            ban = column if _rand(state, 4) else -1
-        noise = 0.5 if _rand(state, 3) == 0 else 0.0
-        serve(shelf, queue, size, noise, ban, _rand(state, 2) == 0)
+            column = s[_offer(s, _any_chosen(s)) + COLUMN_AT]
+            size = _ruin_columns(s, queue, column, 1 + _rand(s, 2))
+            ban = column if _rand(s, 4) else -1
+        noise = 0.5 if _rand(s, 3) == 0 else 0.0
+        serve(flat, s, work, queue, size, noise, ban, _rand(s, 2) == 0)
         for k in range(size):
-            _prune(shelf, queue[k])
-        length = _sweep(shelf) + shelf.flat[SPURS]
+            _prune(flat, s, work, queue[k])
+        length = _sweep(flat, s, work) + flat[SPURS]
         if length <= costs[0] * (1.0 + threshold):
             costs[0] = length
-            kept[:] = shelf.chosen
+            _save(s, kept)
             if length < costs[1]:
                 costs[1] = length
-                best[:] = shelf.chosen
+                _save(s, best)
         else:
-            _restore(shelf, kept)
+            _restore(s, kept)
 
 
 @kernel
-def restart(shelf, best, kept, costs):
+def restart(s, best, kept, costs):
     """Go on from the best choice."""
-    _restore(shelf, best)
+    _restore(s, best)
     kept[:] = best
     costs[0] = costs[1]
