@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 
 from wms.access import signin
+from wms.counting import cadence
 from wms.db import Db, Tx
 from wms.errors import Busy
 from wms.ids import uuid7
@@ -56,6 +57,11 @@ async def restore_work(db: Db) -> int:
     return await _each_warehouse(db, "restore", resuming.restore_work)
 
 
+async def plan_counts(db: Db) -> int:
+    """Bins whose turn it is to be counted."""
+    return await _each_warehouse(db, "cadence", cadence.plan_counts)
+
+
 async def finish_waves(db: Db) -> int:
     """Waves whose process died between promise and plan; waves whose last pick is done."""
     return await waves.finish_waves(db)
@@ -71,6 +77,7 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
     ("finish waves", 5, finish_waves),
     ("restore work", 20, restore_work),
+    ("plan counts", 3600, plan_counts),
     ("forget sessions", 600, forget_sessions),
 ]
 

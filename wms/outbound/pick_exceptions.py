@@ -34,11 +34,18 @@ class _Stock(msgspec.Struct):
     allocated: int
 
 
+class _Left(msgspec.Struct):
+    qty: int
+
+
 class _Slot(msgspec.Struct):
     id: int
     slot: int
 
 
+PROMISED = text(
+    "SELECT qty FROM allocation WHERE warehouse_id = :warehouse_id AND id = :id FOR UPDATE"
+)
 STOCK = text(
     """
     SELECT b.id, b.on_hand, b.allocated
@@ -144,7 +151,8 @@ async def _short(tx: Tx, stamp: Stamp, task: engine.Task, pick: PickFacts, found
     missing = pick.left - found
     stock = await _release(tx, stamp, pick, missing)
     disputed = stock.on_hand - stock.allocated
-    await _change_status(tx, stamp, pick, disputed, "disputed", "short")
+    if disputed:
+        await _change_status(tx, stamp, pick, disputed, "disputed", "short")
     await request_count(tx, stamp, pick.bin_id, "short")
     await emit(
         tx, stamp, "inventory.shortage_found", _stock_key(pick),
@@ -177,9 +185,14 @@ async def _damaged(tx: Tx, stamp: Stamp, task: engine.Task, pick: PickFacts, qty
 
 
 async def _release(tx: Tx, stamp: Stamp, pick: PickFacts, qty: int) -> _Stock:
-    """Withdraw the promise on units that are not there; the stock afterwards, locked."""
+    """Withdraw the promise on units that are not there; the stock afterwards, locked.
+
+    A count may have withdrawn part of it before: then only what is left of it goes.
+    """
     assert pick.allocation_id is not None
-    await release_part(tx, stamp, pick.allocation_id, qty)
+    left = await row(tx, PROMISED, _Left, warehouse_id=stamp.warehouse_id, id=pick.allocation_id)
+    assert left is not None
+    await release_part(tx, stamp, pick.allocation_id, min(qty, left.qty))
     stock = await row(tx, STOCK, _Stock, warehouse_id=stamp.warehouse_id,
                       allocation_id=pick.allocation_id)  # fmt: skip
     assert stock is not None

@@ -102,6 +102,8 @@ class Theatre:
         desks = [asyncio.create_task(self._partner(key)), asyncio.create_task(self._supervise())]
         try:
             await self._until_over(start, [*work, *desks, keeper])
+            self.day.over = True
+            await asyncio.gather(*work, *desks)
             await self._until_delivered()
         finally:
             self.day.over = True
@@ -198,7 +200,7 @@ class Theatre:
         device = Device(self.base, rng, Chances(), Tally())
         await device.sign_in(label("BD", supervisor.badge), supervisor.pin)
         try:
-            while not self.ended.is_set():
+            while not self.day.over:
                 await desk.release_waiting(device)
                 await asyncio.sleep(1.5 + self.options.pace_s * 10)
         finally:
@@ -229,16 +231,21 @@ class Theatre:
     async def _is_over(self, now: DayReport, quiet_s: float) -> bool:
         """All orders ended or explained, and nothing left to do that could change it."""
         if now.orders < len(self.papers.orders) or now.orders_unexplained:
-            return quiet_s > QUIET_S * 8
+            return quiet_s > QUIET_S * 20
         open_ = await report.open_tours(self.db, self.warehouse_id)
         return not open_ or quiet_s > QUIET_S
 
     async def _until_delivered(self) -> None:
-        """Every committed event at the receiver."""
+        """Every committed event at the receiver, also those of the last chores."""
         ends = time.monotonic() + 120
-        while time.monotonic() < ends and not await is_drained(self.db):
+        settled = 0
+        while time.monotonic() < ends and settled < 3:
+            done = await is_drained(self.db) and not await report.open_waves(
+                self.db, self.warehouse_id
+            )
+            settled = settled + 1 if done else 0
             self.tell(await report.totals(self.db, self.warehouse_id), "delivering events")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.5)
 
 
 async def run_day(settings: Settings, options: Options, tell: Tell) -> DayReport:

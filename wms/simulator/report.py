@@ -134,6 +134,19 @@ async def open_tours(db: Db, warehouse_id: int) -> list[OpenTours]:
         return await rows(tx, OPEN_WORK, OpenTours, w=warehouse_id)
 
 
+OPEN_WAVES = text(
+    "SELECT count(*) FROM wave WHERE warehouse_id = :w AND state IN ('planning', 'released')"
+    " AND NOT EXISTS (SELECT 1 FROM tour WHERE tour.warehouse_id = :w AND tour.wave_id = wave.id"
+    " AND tour.state IN ('planned', 'ready', 'claimed'))"
+)
+
+
+async def open_waves(db: Db, warehouse_id: int) -> int:
+    """Waves that a chore is about to complete: their event is still to come."""
+    async with db.reading() as tx:
+        return (await tx.execute(OPEN_WAVES, {"w": warehouse_id})).scalar_one()
+
+
 async def totals(db: Db, warehouse_id: int) -> DayReport:
     """How far the day is."""
     async with db.reading() as tx:
