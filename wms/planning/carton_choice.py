@@ -8,11 +8,14 @@ Source: sets of boxes in order of price against dual feasible functions (`carton
 recreate (`repack`), block beam for single boxes with many equal pieces (`block_search`).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from msgspec import Struct
 
 from wms.planning.block_search import BlockSearch
 from wms.planning.carton_bounds import Goals
+from wms.planning.carton_columns import Columns
 from wms.planning.carton_first import fill_greedily, price_all, try_goal
 from wms.planning.compiled import is_warm, ready, seed_state
 from wms.planning.packing import STYLES, Filling, Goods, pack_box
@@ -24,6 +27,8 @@ ENDLESS = 1 << 40
 GOAL_BOXES_MAX = 3
 GOALS_KEPT = 24
 BLOCKS_MAX = 2000
+# Rounds without a better plan before columns, which take longer, are built beside the repacking.
+STALE_ROUNDS = 40
 BLOCK_WIDTHS = (4, 16, 64)
 # Wide beams only where there are few ways to place anything, so that a bench does not wait.
 BLOCK_EFFORT_MAX = 20_000
@@ -98,7 +103,7 @@ class Search:
             rows=np.zeros((self.pieces, 7), np.int64),
             start=np.zeros(self.pieces + 2, np.int64),
             kind=np.zeros(self.pieces + 1, np.int64),
-            count=np.zeros(1, np.int64),
+            number=np.zeros(1, np.int64),
             stock=self.free.copy(),
         )
 
@@ -133,7 +138,7 @@ class Search:
         boxes.rows[:] = rows
         boxes.start[1 : len(ends) + 1] = ends
         boxes.kind[: len(kinds)] = kinds
-        boxes.count[0] = len(kinds)
+        boxes.number[0] = len(kinds)
         np.subtract.at(boxes.stock, kinds, 1)
         self.keep(boxes, np.zeros_like(self.counts))
         return True
@@ -164,8 +169,7 @@ class Search:
     def try_blocks(self, goal: tuple[int, ...]) -> bool:
         """Try to pack the whole load by blocks, box after box, each time with a wider beam."""
         turn = self.tried_blocks.get(goal, 0)
-        equal = self.pieces >= 2 * int((self.counts > 0).sum())
-        if turn >= len(BLOCK_WIDTHS) or not equal or len(self.goods.load_max) or not is_warm():
+        if turn >= len(BLOCK_WIDTHS) or not self.has_equal_pieces():
             return False
         self.tried_blocks[goal] = turn + 1
         left = self.counts.copy()
@@ -209,6 +213,27 @@ class Search:
             found = self.try_one(goal[0], 16 * effort)
         return found or (effort > 1 and self.try_blocks(goal))
 
+    def has_equal_pieces(self) -> bool:
+        """Say whether blocks of equal pieces are worth building, and may be."""
+        kinds = int((self.counts > 0).sum())
+        return self.pieces >= 2 * kinds and not len(self.goods.load_max) and is_warm()
+
+    def generate_columns(self) -> Iterator[None]:
+        """Build boxes by column generation in small steps, and keep plans made of them."""
+        columns = Columns(
+            self.goods, self.counts, self.stuff, self.types, self.free, self.support_min > 0
+        )
+        for t, filling in self.list_boxes():
+            columns.add(t, filling.placed)
+        for is_round in columns.generate():
+            if is_round:
+                chosen = columns.take_surplus(columns.choose(self.price)) or []
+                rows = [column.rows for column in chosen]
+                ends = np.cumsum([len(part) for part in rows]).tolist()
+                if rows:
+                    self.keep_rows(np.concatenate(rows), ends, [c.type for c in chosen])
+            yield
+
     def fill_greedily(self) -> None:
         """Make first plans box after box, by volume, by weight, and by both."""
         tries = 1 if self.pieces > 60 else 3
@@ -240,7 +265,7 @@ class Search:
     def list_boxes(self) -> tuple[tuple[int, Filling], ...]:
         """Return the plan as type and filling of each box."""
         result = []
-        for b in range(int(self.boxes.count[0])):
+        for b in range(int(self.boxes.number[0])):
             rows = self.boxes.rows[self.boxes.start[b] : self.boxes.start[b + 1]]
             counts = np.bincount(rows[:, 0], minlength=len(self.goods))
             result.append((int(self.boxes.kind[b]), Filling(rows.copy(), counts)))
@@ -272,6 +297,8 @@ def choose_boxes(
     bound, goals = look_at_goals(search)
     reason = None
     effort = 1
+    stale = 0
+    columns: Iterator[None] | None = None
     while reason is None:
         complete = not search.left.any()
         goals = [goal for goal in goals if goal[0] < search.price or not complete]
@@ -285,8 +312,13 @@ def choose_boxes(
         for _, goal in goals:
             if search.try_goal(goal, effort):
                 break
-        if search.boxes.count[0] > 1:
+        if search.boxes.number[0] > 1:
+            before = search.price
             search.improve()
+            stale = stale + 1 if search.price == before else 0
+            if columns is None and complete and stale > STALE_ROUNDS and search.has_equal_pieces():
+                columns = search.generate_columns()
+            next(columns or iter(()), None)
     return Choice(search.list_boxes(), search.left, search.price, bound, reason)
 
 

@@ -73,7 +73,7 @@ def fill_greedily(counts, free, stuff, types, support_min, styles, tries, lean, 
     """
     left = counts.copy()
     boxes.stock[:] = free
-    boxes.count[0] = 0
+    boxes.number[0] = 0
     boxes.start[0] = 0
     n = counts.sum()
     rows = np.empty((n + 1, 7), np.int64)
@@ -86,7 +86,7 @@ def fill_greedily(counts, free, stuff, types, support_min, styles, tries, lean, 
     keys, order, placed, taken = scratch
     while left.sum() > 0:
         best = -1.0
-        at = boxes.start[boxes.count[0]]
+        at = boxes.start[boxes.number[0]]
         for t in range(types.price.shape[0]):
             if boxes.stock[t] < 1:
                 continue
@@ -119,20 +119,20 @@ def fill_greedily(counts, free, stuff, types, support_min, styles, tries, lean, 
             worth = got / price_box(types, t, weight)
             if worth > best:
                 best = worth
-                boxes.kind[boxes.count[0]] = t
-                boxes.start[boxes.count[0] + 1] = at + count
+                boxes.kind[boxes.number[0]] = t
+                boxes.start[boxes.number[0] + 1] = at + count
                 boxes.rows[at : at + count] = rows[:count]
         if best < 0:
             break
-        boxes.stock[boxes.kind[boxes.count[0]]] -= 1
-        for r in range(at, boxes.start[boxes.count[0] + 1]):
+        boxes.stock[boxes.kind[boxes.number[0]]] -= 1
+        for r in range(at, boxes.start[boxes.number[0] + 1]):
             left[boxes.rows[r, 0]] -= 1
-        boxes.count[0] += 1
+        boxes.number[0] += 1
     return left
 
 
 @kernel
 def price_all(boxes, stuff, types):
     """Return the price of all boxes."""
-    count = boxes.count[0]
+    count = boxes.number[0]
     return judge(boxes.kind, count, boxes.rows, boxes.start[1:], stuff, types)[0]

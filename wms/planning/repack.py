@@ -47,13 +47,13 @@ class Stuff(NamedTuple):
 class Boxes(NamedTuple):
     """Filled boxes: rows[start[i]:start[i + 1]] are the pieces of box i, of type kind[i].
 
-    count[0] boxes are in use; stock[type] boxes of a type are still free.
+    number[0] boxes are in use; stock[type] boxes of a type are still free.
     """
 
     rows: np.ndarray
     start: np.ndarray
     kind: np.ndarray
-    count: np.ndarray
+    number: np.ndarray
     stock: np.ndarray
 
 
@@ -66,7 +66,7 @@ def price_box(types, t, weight):
 @kernel
 def choose_boxes_to_empty(boxes, stuff, types, part, state):
     """Write some boxes to `part`, the first with much room; return how many."""
-    count = boxes.count[0]
+    count = boxes.number[0]
     size = min(count, 2 + draw(state, 2) + (1 if draw(state, 4) == 0 else 0))
     for i in range(size):
         pick = -1
@@ -275,7 +275,7 @@ def replace_boxes(boxes, part, size, goal, number, rows, ends, spare):
     """Put the newly filled boxes in the place of the emptied ones."""
     at = 0
     kept = 0
-    for b in range(boxes.count[0]):
+    for b in range(boxes.number[0]):
         gone = False
         for i in range(size):
             if part[i] == b:
@@ -301,7 +301,7 @@ def replace_boxes(boxes, part, size, goal, number, rows, ends, spare):
             kept += 1
         first = last
     boxes.start[kept] = at
-    boxes.count[0] = kept
+    boxes.number[0] = kept
     boxes.rows[:at] = spare[:at]
 
 
