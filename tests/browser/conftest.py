@@ -50,6 +50,6 @@ async def page(browser: Browser, air: Air) -> AsyncIterator[Page]:
     errors: list[str] = []
     made.on("pageerror", lambda error: errors.append(str(error)))
     yield made
-    violations = await made.evaluate("window.violations ?? []")
+    violations = [] if made.is_closed() else await made.evaluate("window.violations ?? []")
     await context.close()
     assert (errors, violations) == ([], [])

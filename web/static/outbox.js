@@ -4,7 +4,7 @@
 // first sending.
 
 const TIMEOUT = 4000; // ms for an answer
-const KEPT = 500; // answered rows that stay, to know after a reload what was done
+const KEPT = 200; // answered rows that stay, to know after a reload what was done
 const TRIES_OF_500 = 6; // then the act is given back to the person
 
 /** Opens the outbox of `who`. `changed(state)` hears of every change, `answered(row, answer)` of
@@ -82,19 +82,15 @@ export async function openOutbox({ who, changed, answered, signedOut }) {
     return taken;
   }
 
-  /** The acts that the page `nonce` of `here` does not know yet: those waiting when it was first
-      seen, and all later ones. */
-  async function since(here, nonce) {
-    const rows = await waiting();
-    let base = rows[0]?.seq;
+  /** The acts that a page of `here` may not know: those waiting, and those answered since the page
+      was asked for (`asked`, device time). A page seen before was asked for back then. */
+  async function since(here, nonce, asked) {
     const note = await read((w, d, notes) => notes.get("page"));
-    if (note?.nonce === nonce) base = note.base;
-    else {
-      base ??= ((await read((w, d, notes) => notes.get("seq"))) ?? top) + 1;
-      await write((w, d, notes) => notes.put({ nonce, base }, "page"));
-    }
-    const done = (await read((w, d) => d.getAll(IDBKeyRange.lowerBound(base)))) ?? [];
-    return mine([...done, ...rows]).filter((row) => row.here === here && row.seq >= base);
+    if (note?.nonce === nonce) asked = note.asked;
+    else await write((w, d, notes) => notes.put({ nonce, asked }, "page"));
+    const done = (await read((w, d) => d.getAll())) ?? [];
+    const missed = done.filter((row) => row.settled > asked);
+    return mine([...missed, ...(await waiting())]).filter((row) => row.here === here);
   }
 
   async function settle(row, answer) {
@@ -102,7 +98,7 @@ export async function openOutbox({ who, changed, answered, signedOut }) {
     if (at >= 0) loose.splice(at, 1);
     await write((rows, done) => {
       rows.delete(row.seq);
-      if (answer.ok) done.put(row);
+      if (answer.ok) done.put({ ...row, settled: Date.now() });
       done.delete(IDBKeyRange.upperBound(row.seq - KEPT));
     });
     await tell();

@@ -97,6 +97,7 @@ function open(path) {
 }
 
 async function undo() {
+  last = {};
   if (now.scans.length) now.scans.pop();
   else if (now.path) return open("");
   else {
@@ -124,7 +125,7 @@ async function confirm() {
     done++;
   }
   if (step()) now.scans = withKept(step().questions, [], now.kept);
-  const outcome = !step() ? "task_done" : box.state.failing ? "stored" : "step_done";
+  const outcome = box.state.failing ? "stored" : step() ? "step_done" : "task_done";
   tell(outcome, scans.at(-1) || title);
   if ((path || !step()) && !box.state.failing) {
     hold = Promise.race([answerOf(act), wait(HOLD)]);
@@ -171,10 +172,11 @@ function load(url) {
 
 async function replace(url) {
   clearTimeout(retry);
+  const asked = Date.now();
   const page = await fetchPage(url);
   if (page?.doc?.getElementById("packet")) {
     history.replaceState(null, "", page.url);
-    await begin(page.doc);
+    await begin(page.doc, asked);
   } else if (page) location.assign(page.url);
   else {
     stranded();
@@ -198,11 +200,11 @@ async function fetchPage(url) {
 }
 
 /** Takes up the packet of a page: less the acts this device did since the page was made. */
-async function begin(doc) {
+async function begin(doc, time) {
   const before = step();
-  const { key, ...posted } = json("now", doc);
+  const { key, asked = time, ...posted } = json("now", doc);
   packet = { steps: [], done: 0, ...json("packet", doc) };
-  const rows = await box.since(packet.here, key);
+  const rows = await box.since(packet.here, key, asked);
   const did = ({ ref, version, repeat }) =>
     !repeat && rows.some((row) => row.ref === ref && row.version === version);
   done = packet.done + packet.steps.filter(did).length;
@@ -306,7 +308,7 @@ const box = await openOutbox({
 if ($("keys")) $("keys").hidden = false;
 field.inputMode = "none";
 if ($("packet")) {
-  await begin(document);
+  await begin(document, performance.timeOrigin);
   navigator.wakeLock?.request("screen").catch(() => {});
 }
 begun();

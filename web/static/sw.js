@@ -46,8 +46,9 @@ async function asset(request) {
     with `no-store` is wanted fresh or not at all. */
 async function page(request, event) {
   const kept = request.cache === "no-store" ? null : await caches.match(key(request.url));
-  const fresh = fetch(request).then((response) => {
-    event.waitUntil(keep(response.clone()));
+  const asked = Date.now();
+  const fresh = fetch(request, { cache: "no-store" }).then((response) => {
+    event.waitUntil(keep(response.clone(), asked));
     return response;
   });
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, kept));
@@ -60,14 +61,16 @@ async function page(request, event) {
   }
 }
 
-/** Pages with a packet, without the answer they were opened to show. */
-async function keep(response) {
+/** Pages with a packet, without the answer they were opened to show, and with the time they were
+    asked for: the page applies the acts that were answered since (static/scan.js). */
+async function keep(response, asked) {
   const html = response.headers.get("Content-Type")?.includes("text/html");
   if (!response.ok || !html || response.type === "opaqueredirect") return;
   const text = await response.text();
   if (!text.includes('id="packet"')) return;
   const pages = await caches.open(PAGES);
-  await pages.put(key(response.url), new Response(text, { headers: response.headers }));
+  const dated = text.replace('id="now">{', `id="now">{"asked":${asked},`);
+  await pages.put(key(response.url), new Response(dated, { headers: response.headers }));
   for (const oldest of (await pages.keys()).slice(0, -MOST)) await pages.delete(oldest);
 }
 
