@@ -52,8 +52,8 @@ def stamp(warehouse_id: int, **more: Any) -> Stamp:
 async def tell(tx: Tx, warehouse_id: int, key: str, keyseq: int | None = None, **more: Any) -> None:
     """Emit one order event."""
     data = OrderUpdated(order=doc("order", 1, key, owner="ACME", version=keyseq or 1))
-    await emit(tx, stamp(warehouse_id), "order.updated", f"order/{key}", data, keyseq=keyseq,
-               owner="ACME", **more)  # fmt: skip
+    more = {"owner": "ACME", "keyseq": keyseq, **more}
+    await emit(tx, stamp(warehouse_id), "order.updated", f"order/{key}", data, **more)
 
 
 @dataclass
@@ -104,6 +104,7 @@ async def events_db(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[
     name = f"events{uuid4().hex[:12]}"
     await execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     db = Db(postgres.url(name))
+    endpoints.ENDPOINTS_MAX = 10_000  # every test adds its own
     yield db
     await db.close()
 

@@ -72,6 +72,39 @@ async def read_log(
     return Page(rows=events, head=head, next_after=next_after, caught_up=next_after >= head)
 
 
+# event_log_event_ix.
+EVENT = text(
+    f"""
+    SELECT {COLUMNS} FROM event_log
+     WHERE warehouse_id = :warehouse_id AND event_id = :event_id
+       AND (CAST(:owners AS text[]) IS NULL OR owner = ANY (CAST(:owners AS text[])))
+    """
+)
+
+
+async def find_event(
+    tx: Tx, warehouse_id: int, event_id: UUID, owners: set[str] | None = None
+) -> LogRow:
+    """One sealed event; `owners` hides those of others. Raises UnknownEvent."""
+    values = {
+        "warehouse_id": warehouse_id,
+        "event_id": event_id,
+        "owners": None if owners is None else sorted(owners),
+    }
+    found = await row(tx, EVENT, LogRow, **values)
+    if found is None:
+        raise UnknownEvent(event=f"evt_{event_id.hex}")
+    return found
+
+
+async def list_owners(tx: Tx, ids: tuple[int, ...]) -> list[str]:
+    """Codes of stock owners."""
+    found = await tx.execute(
+        text("SELECT code FROM owner WHERE id = ANY (:ids) ORDER BY code"), {"ids": list(ids)}
+    )
+    return list(found.scalars())
+
+
 class EndpointView(msgspec.Struct, kw_only=True):
     """An endpoint as its owner sees it. Never holds a secret."""
 
@@ -99,13 +132,14 @@ class EndpointView(msgspec.Struct, kw_only=True):
     last_class: str
     verified_at: datetime | None
     created_at: datetime
+    created_by: str
 
 
 ENDPOINTS = text(
     """
     SELECT id, code, name, url, state, warehouses, types, owners, predicate, mode, max_inflight,
            rate_per_s, timeout_ms, mask_profile, conflate, on_dead, team, contact, breaker,
-           breaker_until, failing_since, last_class, verified_at, created_at
+           breaker_until, failing_since, last_class, verified_at, created_at, created_by
       FROM endpoint WHERE CAST(:code AS text) IS NULL OR code = :code ORDER BY code
     """
 )
