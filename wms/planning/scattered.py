@@ -9,6 +9,7 @@ Source: `scattered_search`.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -95,7 +96,8 @@ def plan_scattered(
         there[row.item] += row.qty
     short = tuple((item, qty - there[item]) for item, qty in wanted.items() if there[item] < qty)
     goal = {item: min(qty, there[item]) for item, qty in wanted.items() if there[item]}
-    usable = [row for item in goal for row in usable if row.item == item]
+    number_of = {item: number for number, item in enumerate(goal)}
+    usable.sort(key=lambda row: number_of[row.item])
     floor = compile_floor(
         rough.grid,
         sorted(set(places.values()), key=lambda p: (p.column, p.slot, p.y)),
@@ -137,13 +139,18 @@ def _choose(
     shelf = _shelf(floor, goal, usable, places, seed)
     flat, work = floor.flat, floor.work()
     # Few choices first: what must be visited anyway attracts the rest.
-    choices = [sum(row.item == item for row in usable) for item in goal]
-    scarce = sorted(range(len(goal)), key=choices.__getitem__)
-    length = int(inner.construct(flat, shelf, work, np.array(scarce)))
+    choices = Counter(row.item for row in usable)
+    scarce = [number for number, item in sorted(enumerate(goal), key=lambda pair: choices[pair[1]])]
     first = int(shelf[inner.CHOSEN])
-    best = shelf[first : first + len(usable)].copy()
+    chosen = shelf[first : first + len(usable)]
+    plans = []
+    for together in (False, True):
+        length = int(inner.construct(flat, shelf, work, np.array(scarce), together))
+        plans.append((length, chosen.copy()))
+    length, best = min(plans, key=lambda plan: plan[0])
     kept = best.copy()
     costs, watch, rounds = np.array([length, length]), stop(), 0
+    inner.restart(shelf, best, kept, costs)
     luck = random.Random(seed)
     while True:
         reason = watch(float(costs[1]))
@@ -167,8 +174,9 @@ def _shelf(
     slots = int(flat[LEVELS]) + 1
     ptr = flat[flat[WORD_PTR] : flat[WORD_PTR] + int(flat[COLUMNS]) * slots + 1]
     offers = np.zeros((len(usable), inner.OFFER_SIZE), np.int64)
+    slot_of = np.searchsorted(ptr, np.arange(floor.words), "right") - 1
     for number, row in enumerate(usable):
         word, bit = floor.bits[places[row.spot]]
-        column = (int(np.searchsorted(ptr, word, "right")) - 1) // slots
+        column = slot_of[word] // slots
         offers[number] = (numbers[row.item], word, bit, column, row.qty)
     return inner.new_shelf(flat, offers, np.array(list(goal.values())), floor.words, seed)

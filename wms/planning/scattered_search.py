@@ -200,10 +200,13 @@ def _prune(flat, s, work, item):
 
 
 @kernel
-def construct(flat, s, work, order):
-    """Serve all items in this order; the length."""
+def construct(flat, s, work, order, together):
+    """Serve all items, in this order or always the cheapest next; the length."""
+    for offer in range(s[OFFER_COUNT]):
+        if s[s[CHOSEN] + offer]:
+            _set(s, offer, False)
     prepare(flat, s, work)
-    serve(flat, s, work, order, len(order), 0.0, -1, False)
+    serve(flat, s, work, order, len(order), 0.0, -1, together)
     for item in order:
         _prune(flat, s, work, item)
     return _sweep(flat, s, work) + flat[SPURS]
@@ -243,14 +246,15 @@ def _ruin_items(s, queue):
 
 @kernel
 def _flood_column(s, queue):
-    """Take all that is wanted from one slot; every item that now has too much is queued."""
+    """Take all that is wanted from one slot or some aisles; items with too much are queued."""
     seed = _rand(s, s[OFFER_COUNT])
     column, y_word = s[_offer(s, seed) + COLUMN_AT], s[_offer(s, seed) + WORD_AT]
-    whole = _rand(s, 2)
+    # An aisle up and the next one down is the natural pair.
+    whole, width = _rand(s, 3), 1 + _rand(s, 3)
     size = 0
     for item in range(s[ITEMS]):
         for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
-            near = s[_offer(s, offer) + COLUMN_AT] == column
+            near = 0 <= s[_offer(s, offer) + COLUMN_AT] - column < width
             near = near and (whole or s[_offer(s, offer) + WORD_AT] == y_word)
             if near and not s[s[CHOSEN] + offer]:
                 _set(s, offer, True)
@@ -310,7 +314,7 @@ def ruin_and_recreate(flat, s, work, best, kept, costs, tries, threshold):
             size = _ruin_columns(s, queue, column, 1 + _rand(s, 2))
             ban = column if _rand(s, 4) else -1
         noise = 0.5 if _rand(s, 3) == 0 else 0.0
-        serve(flat, s, work, queue, size, noise, ban, _rand(s, 2) == 0)
+        serve(flat, s, work, queue, size, noise, ban, size < 5 and _rand(s, 2) == 0)
         for k in range(size):
             _prune(flat, s, work, queue[k])
         length = _sweep(flat, s, work) + flat[SPURS]
