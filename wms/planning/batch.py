@@ -18,7 +18,7 @@ from wms.planning.batch_run import Search
 from wms.planning.floor import FloorMap, compile_floor
 from wms.planning.route import plan_route
 from wms.planning.route_dp import LEVELS_MAX
-from wms.planning.stop import MaxRounds, StopRule
+from wms.planning.stop import MaxRounds, StopRule, Watch
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
@@ -209,6 +209,7 @@ def plan_batches(
         raise ValueError("order ids must be unique")
     if not orders:
         return Batches((), 0, "empty", "nothing to do", 0, proven=True)
+    watch = stop()
     floor, reached = compile_orders(layout, orders, start, end)
     parts: list[tuple[list[int], Search]] = []
     for number, rows in enumerate(urgency_groups(orders, due_spread_s)):
@@ -216,7 +217,7 @@ def plan_batches(
         loads = np.array([load_of(orders[k], cart) for k in rows], np.int64)
         caps = np.array(caps_of(cart), np.int64)
         parts.append((rows, Search(floor, masks, loads, caps, seed + number)))
-    rounds, reason = _search([search for _, search in parts], stop)
+    rounds, reason = _search([search for _, search in parts], watch)
     groups = [[rows[k] for k in group] for rows, search in parts for group in search.members()]
     tours = [_tour(layout, [orders[k] for k in group], cart, start, end) for group in groups]
     assert sorted(k for group in groups for k in group) == list(range(len(orders)))
@@ -226,9 +227,9 @@ def plan_batches(
     return Batches(tuple(tours), total, "savings + annealing", reason, rounds, bound, False, good)
 
 
-def _search(parts: list[Search], stop: StopRule) -> tuple[int, str]:
+def _search(parts: list[Search], watch: Watch) -> tuple[int, str]:
     """Rounds over all groups until the rule says stop."""
-    watch, rounds = stop(), 0
+    rounds = 0
     while True:
         reason = watch(float(sum(part.cost for part in parts)))
         if reason is not None:

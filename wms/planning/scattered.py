@@ -19,7 +19,7 @@ from wms.planning import scattered_search as inner
 from wms.planning.batch import as_station, estimate_layout
 from wms.planning.floor import COLUMNS, LEVELS, WORD_PTR, FloorMap, compile_floor
 from wms.planning.route import Route, plan_route
-from wms.planning.stop import MaxRounds, StopRule
+from wms.planning.stop import MaxRounds, StopRule, Watch
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
@@ -83,6 +83,7 @@ def plan_scattered(
     wanted = {line.item: line.qty for line in demand}
     if len(wanted) != len(demand):
         raise ValueError("items of the demand must be unique")
+    watch = stop()
     rough = estimate_layout(layout)
     places: dict[str, Place] = {}
     usable: list[Stock] = []
@@ -104,7 +105,7 @@ def plan_scattered(
         as_station(rough, rough.place(start), "start"),
         as_station(rough, rough.place(end), "end"),
     )
-    chosen, rounds, reason = _choose(floor, goal, usable, places, stop, seed)
+    chosen, rounds, reason = _choose(floor, goal, usable, places, watch, seed)
     picks = _picks(goal, [row for row, on in zip(usable, chosen, strict=True) if on])
     route = plan_route(layout, [pick.spot for pick in picks], start, end)
     turn = {spot: number for number, spot in enumerate(route.order)}
@@ -130,7 +131,7 @@ def _choose(
     goal: dict[str, int],
     usable: list[Stock],
     places: dict[str, Place],
-    stop: StopRule,
+    watch: Watch,
     seed: int,
 ) -> tuple[list[int], int, str]:
     """Search over the choices; 1 for every row of stock that is used."""
@@ -149,7 +150,7 @@ def _choose(
         plans.append((length, chosen.copy()))
     length, best = min(plans, key=lambda plan: plan[0])
     kept = best.copy()
-    costs, watch, rounds = np.array([length, length]), stop(), 0
+    costs, rounds = np.array([length, length]), 0
     inner.restart(shelf, best, kept, costs)
     luck = random.Random(seed)
     while True:

@@ -114,12 +114,13 @@ def plan_wave(
     _check(orders, pickers)
     if not orders:
         return Wave((), 0, 0, (), tuple((p.id, 0.0) for p in pickers), "nothing to do", 0, True)
+    watch = stop()
     floor, reached = compile_orders(layout, orders, start, end)
     masks = np.array([floor.mask(stops) for stops in reached])
     loads = np.array([load_of(order, cart) for order in orders], np.int64)
     search = Search(floor, masks, loads, np.array(caps_of(cart), np.int64), seed)
     run = WaveSearch(search, loads, _shift(layout, orders, pickers, work, late_weight))
-    rounds, reason = run.run(stop)
+    rounds, reason = run.run(watch)
     told = (run.sequences(), rounds, reason)
     return _result(layout, orders, cart, pickers, work, (start, end), told)
 

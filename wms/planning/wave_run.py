@@ -9,7 +9,7 @@ import numpy as np
 from wms.planning import wave_search as inner
 from wms.planning.batch_run import Search
 from wms.planning.batch_search import COST, GROUP_SIZE, GROUPS
-from wms.planning.stop import StopRule
+from wms.planning.stop import Watch
 
 MOVES, FIRST_CYCLE, LONGER = 2000, 50, 2.0
 
@@ -62,9 +62,9 @@ class WaveSearch:
             self.flat, self.store, self.shift, self.memo, self.work, self.best
         )
 
-    def run(self, stop: StopRule) -> tuple[int, str]:
+    def run(self, watch: Watch) -> tuple[int, str]:
         """Rounds until the rule says stop; how many, and why."""
-        watch, rounds, left, cycle, heat, cooling = stop(), 0, 0, FIRST_CYCLE, 0.0, 1.0
+        rounds, left, cycle, heat, cooling = 0, 0, FIRST_CYCLE, 0.0, 1.0
         weight = int(self.shift[inner.WEIGHT])
         while True:
             reason = watch(float(self.costs[2] + weight * self.costs[1]))
