@@ -6,19 +6,21 @@ Any process may die at any time: each chore claims what it works on in the datab
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from wms import requests
 from wms.access import signin
 from wms.counting import cadence
 from wms.db import Db, Tx
 from wms.errors import Busy
 from wms.ids import uuid7
-from wms.outbound import resuming, waves
+from wms.outbound import cancelling, resuming, waves
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
 
+REQUESTS_KEPT = timedelta(days=30)
 log = logging.getLogger("wms.worker")
 
 Chore = Callable[[Db], Awaitable[int]]
@@ -57,6 +59,20 @@ async def restore_work(db: Db) -> int:
     return await _each_warehouse(db, "restore", resuming.restore_work)
 
 
+async def top_up_orders(db: Db) -> int:
+    """Stock that came in after the release goes to orders that still wait for it."""
+    return await cancelling.top_up_orders(db)
+
+
+async def forget_requests(db: Db) -> int:
+    """Stored answers of the API past their keeping time; natural keys protect for ever."""
+
+    async def forget(tx: Tx, stamp: Stamp) -> int:
+        return await requests.forget_requests(tx, stamp, stamp.at - REQUESTS_KEPT)
+
+    return await _each_warehouse(db, "requests", forget)
+
+
 async def plan_counts(db: Db) -> int:
     """Bins whose turn it is to be counted."""
     return await _each_warehouse(db, "cadence", cadence.plan_counts)
@@ -77,7 +93,9 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
     ("finish waves", 5, finish_waves),
     ("restore work", 20, restore_work),
+    ("top up orders", 30, top_up_orders),
     ("plan counts", 3600, plan_counts),
+    ("forget requests", 3600, forget_requests),
     ("forget sessions", 600, forget_sessions),
 ]
 

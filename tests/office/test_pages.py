@@ -175,9 +175,6 @@ async def test_nonsense_in_the_address_asks_for_nothing(
     assert (await office.get(f"/office/release?{query}")).status_code == 200
 
 
-@pytest.mark.xfail(
-    reason="tasks.leases.HAND_OVER adds an interval to an untyped parameter; needs a CAST there"
-)
 async def test_goods_in_silent_hands_are_handed_over(
     office: httpx.AsyncClient, world: World
 ) -> None:

@@ -154,9 +154,10 @@ class Theatre:
                 await asyncio.sleep(0.1)  # a process has no event
             if not self.ended.is_set():
                 self.restarts += 1
-        if self.server is not None and self.server.poll() is None:
             self.server.terminate()
             await asyncio.to_thread(self.server.wait, 20)
+            assert self.server.stdin is not None
+            self.server.stdin.close()
 
     async def _answers(self) -> None:
         async with aiohttp.ClientSession() as http:

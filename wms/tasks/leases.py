@@ -57,7 +57,7 @@ EXPIRE = text(
 HAND_OVER = text(
     """
     UPDATE tour SET claimed_by = :to_user_id, device = '', cause = :cause,
-           lease_until = :at + interval '15 minutes'
+           lease_until = CAST(:at AS timestamptz) + interval '15 minutes'
      WHERE warehouse_id = :warehouse_id AND id = :id AND state = 'claimed'
     RETURNING id
     """
