@@ -62,32 +62,37 @@ def read(raw: str) -> Reading:
         if check_character(own[1] + own[2]) != own[3]:
             raise MisreadLabel(scanned=text)
         return Reading(text.upper(), own[1])
-    if text.isdigit() and len(text) in _GTIN_LENGTHS and gs1_check_ok(text):
+    if _digits(text) and len(text) in _GTIN_LENGTHS and gs1_check_ok(text):
         return Reading(text.zfill(14), "gtin")
-    if text.isdigit() and len(text) == 18 and gs1_check_ok(text):
+    if _digits(text) and len(text) == 18 and gs1_check_ok(text):
         return Reading(text, "sscc")
     if (aim and text and raw.strip()[1] in "CdQe") or GS in text or _looks_gs1(text):
         return _read_gs1(text)
     return Reading(text, "raw")
 
 
+def _digits(text: str) -> bool:
+    """ASCII digits only: other scripts' digits and superscripts are no numbers on a label."""
+    return text.isascii() and text.isdigit()
+
+
 def _looks_gs1(text: str) -> bool:
     """An unprefixed code is taken as GS1 only where a checked key at its start proves it."""
     digits = text[2:16]
     if text[:2] == "00" and len(text) == 20:
-        return text.isdigit()
+        return _digits(text)
     if text[:2] not in ("01", "02") or len(text) < 16:
         return False
-    return digits.isdigit() and gs1_check_ok(digits)
+    return _digits(digits) and gs1_check_ok(digits)
 
 
 def _read_gs1(text: str) -> Reading:
-    if text.startswith("00") and len(text) == 20 and text.isdigit() and not gs1_check_ok(text[2:]):
+    if text.startswith("00") and len(text) == 20 and _digits(text) and not gs1_check_ok(text[2:]):
         raise BadGs1(detail="the check digit of the SSCC does not fit")
     try:
         message = parse(text).gs1_message
-    except ParseError as error:
-        raise BadGs1(detail=str(error)) from error
+    except (ParseError, ValueError, IndexError, AssertionError) as error:
+        raise BadGs1(detail=str(error) or "it cannot be read") from error
     if not isinstance(message, GS1Message):
         return Reading(text, "raw")
     facts: dict[str, str] = {}
@@ -109,6 +114,8 @@ def _read_gs1(text: str) -> Reading:
                     raise BadGs1(detail=f"{value} is no date")
                 value = element.date.isoformat()
             elif _AI_FACTS[ai] == "qty":
+                if not _digits(value):
+                    continue  # an identifier without its value says nothing
                 value = str(int(value))
             facts[_AI_FACTS[ai]] = value
     return Reading(code, kind, facts)

@@ -36,7 +36,8 @@ def serve_until_orphaned() -> None:
     server = server_of(read_settings())
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 4096):  # raw: a buffered read would hold a lock at exit
+            pass
         server.should_exit = True
 
     threading.Thread(target=watch, daemon=True).start()

@@ -223,9 +223,10 @@ def _with_extras(
 
 
 def _quantity(asked: Question, raw: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,6}", raw.strip()) or not asked.least <= int(raw) <= asked.most:
+    text = raw.strip()
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not asked.least <= int(text) <= asked.most:
         raise WrongQuantity(scanned=raw, least=asked.least, most=asked.most)
-    return str(int(raw))
+    return str(int(text))
 
 
 def _date(raw: str) -> str:

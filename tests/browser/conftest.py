@@ -50,6 +50,8 @@ async def page(browser: Browser, air: Air) -> AsyncIterator[Page]:
     errors: list[str] = []
     made.on("pageerror", lambda error: errors.append(str(error)))
     yield made
+    if not made.is_closed():
+        await made.wait_for_load_state()
     violations = [] if made.is_closed() else await made.evaluate("window.violations ?? []")
     await context.close()
     assert (errors, violations) == ([], [])

@@ -163,6 +163,7 @@ async def _pick_with_the_network_cut(person: Worker) -> None:
         await person.answer_step(packet, {})
         packet = await person.packet()
     await expect(person.page.locator("#show")).to_contain_text("A-0")
+    await person.shot("pick")
     person.air.cut()
     for raw in hands.scans_for(packet.steps[0].questions, {}, person._fresh, person.rng):
         await trigger(person.page, raw)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from biip import ParseError, parse
 from biip.gs1_application_identifiers import _GS1_APPLICATION_IDENTIFIERS as AIS
 from playwright.async_api import async_playwright
 
@@ -66,13 +67,23 @@ async def device():
         await browser.close()
 
 
+def stumbles(raw: str) -> bool:
+    """biip itself fails on it, instead of saying that it cannot read it."""
+    try:
+        parse(raw.strip())
+    except ParseError:
+        return False
+    except (ValueError, IndexError, AssertionError):
+        return True
+    return False
+
+
 async def assert_agreed(device, cases):
     judged = await device.evaluate(WALK, [TABLE["questions"], cases])
     for case, theirs in zip(cases, judged, strict=True):
-        try:
-            walked = walk(QUESTIONS[case["questions"]], case["scans"])
-        except ValueError:
-            continue  # biip.parse and int("") stumble; the server refuses such a scan in its way
+        if any(stumbles(raw) for raw in case["scans"]):
+            continue  # the server refuses such a scan in its own way
+        walked = walk(QUESTIONS[case["questions"]], case["scans"])
         ours = {
             "facts": walked.facts,
             "misses": [miss.code for miss in walked.misses],

@@ -68,8 +68,12 @@
     onEvent(name, event) {
       const node = event.target ?? event.detail.elt;
       if (name === "htmx:beforeCleanupElement") node.sseClose?.();
-      else if (name === "htmx:afterProcessNode" && node.matches?.("[sse-connect]")) {
-        if (!node.sseClose) connect(node);
+      else if (name === "htmx:afterProcessNode") {
+        // htmx names only nodes with hx- attributes; the stream may be asked for further down
+        const self = node.matches("[sse-connect]") ? [node] : [];
+        for (const root of [...self, ...node.querySelectorAll("[sse-connect]")]) {
+          if (!root.sseClose) connect(root);
+        }
       }
     },
   });

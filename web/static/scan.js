@@ -28,7 +28,7 @@ let last = { raw: "", at: 0 }; // the scan before
 let then = ""; // where to go when the outbox is empty
 let begun;
 let hold = new Promise((resolve) => (begun = resolve)); // scans wait while a page is loaded
-let parked = {}; // the scans of a step that a way out interrupted
+let parked = { scans: [] }; // the scans of a step that a way out interrupted
 let retry;
 
 const step = () => packet?.steps[index];
@@ -214,8 +214,9 @@ async function begin(doc, time) {
   const half = JSON.parse(sessionStorage.half ?? "{}");
   if (posted.scans.length || posted.path) now = posted;
   else if (!same(before)) now = same(half) ? half.now : posted;
-  if (step()?.ref === parked.ref && !now.path && !now.scans.length) now.scans = parked.scans;
-  parked = {};
+  const goesOn = step() && step().ref === parked.ref && !now.path && !now.scans.length;
+  if (goesOn) now.scans = parked.scans;
+  parked = { scans: [] };
   if (step()) now.scans = withKept(questionsOf(step(), now.path), now.scans, now.kept);
   if (packet.message && $("strip").dataset.tone !== "wrong") tell("care", packet.message);
   update();
