@@ -10,23 +10,30 @@ import contextlib
 import logging
 import random
 import time
-from collections import deque
+from datetime import UTC, datetime
 
 from wms.db import Db
 from wms.errors import Busy
 from wms.events import health_log, outcomes, parking, rules
+from wms.events.bodies import Request, pack, unpack
+from wms.events.catalog import TYPES
 from wms.events.egress import Egress
-from wms.events.envelope import LogRow, Site, public_id, render
+from wms.events.envelope import LogRow, Site
 from wms.events.leases import EndpointRow, Held, LeaseLost, fence
+from wms.events.masks import Mask
 from wms.events.outcomes import Batch
-from wms.events.parking import ParkedRow, Place
+from wms.events.parking import Place
 from wms.events.queries import read_log
+from wms.events.replays import Replaying
+from wms.events.retries import Retries
 from wms.events.rules import Health, Tuning, Verdict
 from wms.events.subscription import Subscription
 from wms.events.webhooks import Outcome, Sender
 from wms.events.window import SENDING, Item, Window
 
 log = logging.getLogger("wms.events")
+
+CONFLATE_AFTER_S = 5.0  # an endpoint this far behind gets only the newest of level events
 
 
 class Delivery:
@@ -39,12 +46,14 @@ class Delivery:
         site: Site,
         held: list[Held],
         egress: Egress,
+        mask: Mask,
         tuning: Tuning,
     ) -> None:
         """Raises BadUrl when the endpoint's address may not be called."""
         self.db = db
         self.endpoint = endpoint
         self.site = site
+        self.mask = mask
         self.held = {lane.lane: lane for lane in held}
         self.tuning = tuning
         self.warehouse_id = held[0].warehouse_id
@@ -56,6 +65,8 @@ class Delivery:
         mine = [lane for lane in range(64) if lane & self.window.mask in self.held]
         self.place = Place(self.warehouse_id, endpoint.id, mine, endpoint.on_dead == "block_key")
         self.subscription = Subscription(endpoint)
+        self.retries = Retries(db, self.place, tuning, self.window)
+        self.replay = Replaying(db, self.place, self.window, self.subscription)
         self.batch = Batch()
         self.stopping = False
         self.woken = asyncio.Event()
@@ -64,19 +75,16 @@ class Delivery:
         self._written = {lane.lane: lane.pos for lane in held}
         self._batch_since = 0.0
         self._inflight: set[asyncio.Task[None]] = set()
-        self._drains: dict[str, deque[Item]] = {}
-        self._drain_ready: deque[str] = deque()
-        self._drained: set[str] = set()
-        self._parked_at = 0.0  # when parked rows are looked at next
         self._read_at = 0.0
+        self._request_max = endpoint.max_batch if endpoint.mode == "batch" else 1
         self._tokens, self._tokens_at = 1.0, time.monotonic()
         self._health = health_log.HealthLog(self.warehouse_id, endpoint)
 
     def wake(self, parked: bool = False) -> None:
-        """Something may be there to do: new events, or (`parked`) a retry asked for by a person."""
+        """Something may be there to do: new events, or (`parked`) what a person asked for."""
         self.at_head = False
         if parked:
-            self._parked_at = 0.0
+            self.retries.look_at = self.replay.look_at = 0.0
         self.woken.set()
 
     def renewed(self) -> None:
@@ -90,7 +98,9 @@ class Delivery:
     async def run(self) -> None:
         """Deliver until `stop`. Raises LeaseLost when another worker took the lanes."""
         try:
-            await self._begin()
+            async with self.db.transaction() as tx:
+                self.window.blocked |= await parking.resume(tx, self.place)
+                await self._health.load(tx, self.health)
             while not self.stopping:
                 self.woken.clear()
                 try:
@@ -105,15 +115,11 @@ class Delivery:
                 task.cancel()
             await self.sender.close()
 
-    async def _begin(self) -> None:
-        async with self.db.transaction() as tx:
-            self.window.blocked = await parking.resume(tx, self.place)
-            await self._health.load(tx, self.health)
-
     async def _turn(self) -> None:
         self._launch()
         await self._feed_parked()
         await self._refill()
+        await self._feed_replay()
         self._launch()
         self._relieve()
         await self._flush_if_due()
@@ -142,57 +148,41 @@ class Delivery:
 
     async def _read(self) -> bool:
         """Read on; True when the head of the stream was reached."""
-        limit = self.tuning.read_size
         page = await read_log(
-            self.db, self.warehouse_id, self.window.read_pos, limit,
+            self.db, self.warehouse_id, self.window.read_pos, self.tuning.read_size,
             types=self.subscription.types, owners=self.subscription.owners,
             about=self.subscription.about_me,
         )  # fmt: skip
         for row in page.rows:
             if self.window.is_mine(row) and self.subscription.wants(row):
-                waits = self.window.add(row, self._key(row))
-                if waits is not None:
-                    self._park(waits, "waiting", None, None)
+                self._add(row)
         self.window.read_pos = page.next_after
         return page.caught_up
 
-    def _key(self, row: LogRow) -> str:
-        return row.okey if self.endpoint.mode != "unordered" else f"#{row.pos}"
+    def _add(self, row: LogRow) -> None:
+        key = row.okey if self.endpoint.mode != "unordered" else f"#{row.pos}"
+        waits = self.window.add(row, key)
+        if waits is not None:
+            self._park(waits, "waiting", None, None)
+        elif self.endpoint.conflate and TYPES[row.type].level:
+            age = datetime.now(UTC) - row.recorded_at
+            if age.total_seconds() > CONFLATE_AFTER_S:
+                self.window.conflate(key)
 
     async def _feed_parked(self) -> None:
         """Bring due retries into play, and free keys that have nothing parked any more."""
-        now = time.monotonic()
-        if self._drained:
+        if self.retries.has_ended:
             await self._flush()
-            drained, self._drained = self._drained, set()
-            still = await self._list_blocked(drained)
-            for key in drained - still:
-                self.window.unblock(key)
-            self._parked_at = 0.0
-        if now < self._parked_at or not self.health.room(now, len(self._inflight)):
-            return
-        async with self.db.reading() as tx:
-            keys = await parking.list_due(tx, self.place, 64)
-            fresh = [key for key in keys if key not in self._drains]
-            rows = await parking.load(tx, self.place, fresh) if fresh else []
-        often = min(1.0, self.tuning.full.delays[0])
-        self._parked_at = now + (often if self.window.blocked else self.tuning.look_s)
-        # What was answered while we read is not written yet: its rows would be sent twice.
-        busy = self._drains.keys() | self._drained
-        for row in rows:
-            if row.key not in busy:
-                self._drain(row)
+            await self.retries.free()
+        now = time.monotonic()
+        if now >= self.retries.look_at and self.health.room(now, len(self._inflight)):
+            await self.retries.feed(now)
 
-    def _drain(self, row: ParkedRow) -> None:
-        if row.key not in self._drains:
-            self._drains[row.key] = deque()
-            self._drain_ready.append(row.key)
-            self.window.blocked.add(row.key)
-        self._drains[row.key].append(Item(row, row.key, "retry", row.n))
-
-    async def _list_blocked(self, keys: set[str]) -> set[str]:
-        async with self.db.reading() as tx:
-            return await parking.list_blocked(tx, self.place, keys)
+    async def _feed_replay(self) -> None:
+        if self.health.is_open or len(self.held) < self.endpoint.lanes:
+            return  # only who holds all lanes can keep a key from being under way twice
+        for item in await self.replay.feed(time.monotonic(), self.tuning.look_s):
+            self._park(item, "waiting", None, None)
 
     # ---- sending -------------------------------------------------------------------------------
 
@@ -203,11 +193,13 @@ class Delivery:
             return
         room = self.health.room(now, len(self._inflight))
         while room > 0 and self._may_spend(now):
-            item = self._next_item()
-            if item is None:
+            request = self._next_request()
+            if not request.items:
                 return
-            item.began = now
-            task = asyncio.create_task(self._send(item))
+            self._tokens -= len(request.items)
+            for item in request.items:
+                item.began = now
+            task = asyncio.create_task(self._send(request))
             self._inflight.add(task)
             task.add_done_callback(self._inflight.discard)
             room -= 1
@@ -221,62 +213,78 @@ class Delivery:
         self._tokens_at = now
         return self._tokens >= 1
 
-    def _next_item(self) -> Item | None:
-        """Due retries first, because keys wait behind them; but a probe is a fresh event."""
-        if self.health.step and self.window.has_ready():
-            return self._spend(self.window.take())
-        if self._drain_ready:
-            return self._spend(self._drains[self._drain_ready.popleft()].popleft())
-        return self._spend(self.window.take())
+    def _next_request(self) -> Request:
+        """Due retries first, because keys wait behind them; but a probe is a fresh event. A replay
+        only goes where the live stream leaves room."""
+        fresh_first = bool(self.health.step) and self.window.has_ready()
+        parked = None if fresh_first else self.retries.take()
+        if parked is not None:
+            return pack([parked], self.endpoint.mode, self.site, self.mask)
+        most = 1 if self.health.step else self._request_max
+        items: list[Item] = []
+        for window in (self.window, self.replay.window):
+            while len(items) < most and (run := window.take_run(most - len(items))):
+                items += run
+        return pack(items, self.endpoint.mode, self.site, self.mask)
 
-    def _spend(self, item: Item | None) -> Item | None:
-        if item is not None:
-            self._tokens -= 1
-        return item
-
-    async def _send(self, item: Item) -> None:
-        row = item.row
-        extra = {
-            "webhook-type": row.type,
-            "webhook-attempt": str(item.n + 1),
-            "webhook-pos": str(row.pos),
-        }
-        if row.traceparent:
-            extra["traceparent"] = row.traceparent
-        outcome = await self.sender.post(public_id(row.event_id), render(row, self.site), extra)
-        self._settle(item, outcome)
+    async def _send(self, request: Request) -> None:
+        outcome = await self.sender.post(request.id, request.body, request.headers)
+        self._settle(request, outcome)
         self.woken.set()
 
-    def _settle(self, item: Item, outcome: Outcome) -> None:
+    # ---- answers -------------------------------------------------------------------------------
+
+    def _settle(self, request: Request, outcome: Outcome) -> None:
         """Take one answer in."""
         now = time.monotonic()
-        retry = item.trigger == "retry"
+        first = request.items[0]
         verdict = self.health.judge(
-            outcome.outcome, item.key, now, item.began, outcome.retry_after, retry
-        )
+            outcome.outcome, first.key, now, first.began, outcome.retry_after,
+            first.trigger == "retry",
+        )  # fmt: skip
+        self._batch_since = self._batch_since or now
         if outcome.control == "disable":
             self._health.want_state("paused", "the receiver asked for it")
-        if outcome.outcome != rules.OK or self.endpoint.log_attempts == "all":
-            self.batch.log(item, outcome)
-        self._batch_since = self._batch_since or now
-        if verdict is Verdict.OK:
+        elif verdict is Verdict.SUSPEND:
+            self._health.want_state("suspended", "410 Gone, twice")
+        elif verdict is Verdict.BLOCK:
+            self._health.want_state("blocked", outcome.detail)
+        if len(request.items) > 1 and verdict in (Verdict.MESSAGE, Verdict.FINAL):
+            # One of them is at fault, or they are too many: halves find out.
+            self._request_max = len(request.items) // 2
+            verdict = Verdict.ENDPOINT
+        elif verdict is Verdict.OK and request.batch_id:
+            self._request_max = min(self._request_max * 2, self.endpoint.max_batch)
+        halted: set[str] = set()
+        for item, each in unpack(request, outcome):
+            if each.outcome != rules.OK or self.endpoint.log_attempts == "all":
+                self.batch.log(item, each, request.batch_id)
+            if item.key not in halted and not self._settle_one(item, each, verdict):
+                halted.add(item.key)
+
+    def _settle_one(self, item: Item, outcome: Outcome, verdict: Verdict) -> bool:
+        """True when the key may go on inside this request."""
+        if verdict is Verdict.OK and outcome.outcome == rules.OK:
             self.batch.delivered += 1
             self._delivered(item)
-        elif verdict in (Verdict.MESSAGE, Verdict.FINAL):
-            self._failed(item, outcome, final=verdict is Verdict.FINAL)
+            return True
+        if verdict in (Verdict.OK, Verdict.MESSAGE, Verdict.FINAL):
+            self._failed(item, outcome, final=outcome.outcome == rules.ABORTED)
         else:
-            if verdict is Verdict.SUSPEND:
-                self._health.want_state("suspended", "410 Gone, twice")
-            elif verdict is Verdict.BLOCK:
-                self._health.want_state("blocked", outcome.detail)
             self._kept(item)
+        return False
+
+    def _window_of(self, item: Item) -> Window:
+        return self.replay.window if item.trigger == "replay" else self.window
 
     def _delivered(self, item: Item) -> None:
-        if not item.parked:
-            self.window.done(item)
-            return
-        self.batch.unpark(item)
-        self._end_drain(item, go_on=True)
+        if item.trigger == "replay":
+            self.replay.answered()
+        if item.parked:
+            self.batch.unpark(item)
+            self.retries.answered(item, go_on=True)
+        else:
+            self._window_of(item).done(item)
 
     def _failed(self, item: Item, outcome: Outcome, final: bool) -> None:
         """The message failed: its key waits for the retry, or goes on without it."""
@@ -293,33 +301,27 @@ class Delivery:
             self.batch.dead.append((item, outcome))
             self.batch.promotes.add(item.key)
         if not first_time or state == "dead":
-            self._end_drain(item, go_on=False)
+            self.retries.answered(item, go_on=False)
 
     def _kept(self, item: Item) -> None:
         """The endpoint failed: the event stays where it is and costs nothing."""
         if not item.parked:
-            self.window.put_back(item)
+            self._window_of(item).put_back(item)
             return
         if item.trigger != "retry":  # parked at the soft deadline
             self._park(item, "due", None, 0.0)
-        self._end_drain(item, go_on=False)
+        self.retries.answered(item, go_on=False)
 
     def _park(self, item: Item, state: str, outcome: Outcome | None, wait_s: float | None) -> None:
         self._batch_since = self._batch_since or time.monotonic()
         self.batch.park(item, state, outcome, wait_s)
 
     def _block(self, item: Item) -> None:
-        for later in self.window.park(item):
+        """Later events of its key wait for it, in the live stream and in a replay."""
+        window = self._window_of(item)
+        other = self.window if window is self.replay.window else self.replay.window
+        for later in [*window.park(item), *other.evict(item.key)]:
             self._park(later, "waiting", None, None)
-
-    def _end_drain(self, item: Item, go_on: bool) -> None:
-        """After a parked event was answered: the next of its key, or look at the key anew."""
-        queue = self._drains.get(item.key)
-        if go_on and queue:
-            self._drain_ready.append(item.key)
-            return
-        self._drains.pop(item.key, None)
-        self._drained.add(item.key)
 
     def _relieve(self) -> None:
         """An answer that keeps many finished events waiting gets a row, so the cursor moves on."""
@@ -327,7 +329,11 @@ class Delivery:
         if head is None or head.state != SENDING:
             return
         late = time.monotonic() - head.began > self.tuning.soft_deadline_s
-        if late and self.window.done_behind() >= self.tuning.soft_backlog:
+        if (
+            late
+            and self._request_max == 1
+            and self.window.done_behind() >= self.tuning.soft_backlog
+        ):
             self._park(head, "inflight", None, None)
             self._block(head)
 
@@ -337,17 +343,11 @@ class Delivery:
         now = time.monotonic()
         waiting = len(self.batch.attempts) + self.batch.delivered + len(self.batch.parks)
         idle = not self._inflight and not self.window.has_ready()
+        full = waiting >= self.tuning.flush_size or now - self._batch_since >= self.tuning.flush_s
         if (
             self._health.is_due(self.health)
-            or (
-                self._batch_since
-                and (
-                    idle
-                    or waiting >= self.tuning.flush_size
-                    or now - self._batch_since >= self.tuning.flush_s
-                )
-            )
-            or (self.at_head and idle and self._moved())
+            or (self._batch_since and (idle or full))
+            or (self.at_head and idle and (self._moved() or self.replay.is_due))
         ):
             await self._flush()
 
@@ -357,12 +357,12 @@ class Delivery:
         }
 
     async def _flush(self) -> None:
-        """One transaction: fence, cursors, parked rows, attempts, health."""
+        """One transaction: fence, cursors, parked rows, attempts, health, replay."""
         moved = self._moved()
         batch, self.batch = self.batch, Batch()
         self._batch_since = 0.0
         dirty = self._health.is_due(self.health)
-        if not moved and not batch and not dirty:
+        if not moved and not batch and not dirty and not self.replay.is_due:
             return
         lanes = moved if moved and not batch.parked else {**self._written, **moved}
         fenced = {lane: (pos, self.held[lane].epoch) for lane, pos in lanes.items()}
@@ -370,6 +370,7 @@ class Delivery:
             async with self.db.transaction() as tx:
                 await fence(tx, self.warehouse_id, self.endpoint.id, fenced, self.tuning.lease_s)
                 await outcomes.write(tx, self.place, batch, self.endpoint.code)
+                await self.replay.save(tx)
                 if dirty:
                     await self._health.save(tx, self.health)
         except LeaseLost:
@@ -388,12 +389,11 @@ class Delivery:
         if self.stopping or self.woken.is_set():
             return
         now = time.monotonic()
-        waits = [self.tuning.seal_idle_s, max(0.0, self._parked_at - now)]
+        waits = [self.tuning.seal_idle_s, max(0.0, self.retries.look_at - now)]
         if self._batch_since:
             waits.append(max(0.0, self._batch_since + self.tuning.flush_s - now))
-        if now < self.health.until and (self.window.has_ready() or self._drain_ready):
-            waits.append(self.health.until - now)
-        elif self._drain_ready or self.window.has_ready():
-            waits.append(0.05 if self.endpoint.rate_per_s else 0.2)
+        if self.window.has_ready() or self.retries.has_ready():
+            soon = 0.05 if self.endpoint.rate_per_s else 0.2
+            waits.append(max(soon, self.health.until - now))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.woken.wait(), max(0.001, min(waits)))

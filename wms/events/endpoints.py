@@ -20,6 +20,7 @@ from wms.events.egress import Egress, read_networks, read_url
 from wms.events.envelope import TENANT, rfc3339
 from wms.events.keys import Vault
 from wms.events.leases import EndpointRow
+from wms.events.masks import require_profile
 from wms.events.outbox import emit
 from wms.events.queries import get_endpoint, list_sites
 from wms.events.signing import live_secrets, store_secret
@@ -151,6 +152,7 @@ async def _check(tx: Tx, new: NewEndpoint, egress: Egress) -> None:
         bad.append(("max_inflight", "1 to 256"))
     if bad:
         raise BadEndpoint(field=bad[0][0], reason="; ".join(reason for _, reason in bad))
+    require_profile(new.mask_profile)
     Subscription(as_row(0, new))
 
 

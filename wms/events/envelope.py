@@ -92,7 +92,7 @@ def read_id(text: str) -> UUID:
 
 def rfc3339(at: datetime) -> str:
     """UTC with microseconds, always the same width."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def schema_url(site: Site, type: str, major: int = MAJOR) -> str:

@@ -65,6 +65,7 @@ class Vault:
     def __init__(self, settings: Settings) -> None:
         self.where, key = _installation_key(settings)
         self._fernet = Fernet(key)
+        self.mask_key = hmac.digest(key, b"masks", "sha256")  # for hashes that stay joinable
 
     def seal(self, secret: Secret) -> bytes:
         return self._fernet.encrypt(secret.key)

@@ -54,7 +54,8 @@ class _Key(msgspec.Struct):
     okey: str
 
 
-# Primary key. A row that is there already (a soft deadline before, a replay) takes the new state.
+# Primary key. A row that is there already (a soft deadline before, a replay) takes the new state,
+# but never goes back to waiting.
 PARK = text(
     """
     INSERT INTO parked (warehouse_id, endpoint_id, okey, pos, lane, event_id, type, state, n,
@@ -67,6 +68,7 @@ PARK = text(
       SET state = excluded.state, n = excluded.n, next_at = excluded.next_at,
           first_failed_at = coalesce(parked.first_failed_at, excluded.first_failed_at),
           last_class = excluded.last_class, last_status = excluded.last_status
+      WHERE excluded.state <> 'waiting'
     """
 )
 

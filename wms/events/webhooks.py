@@ -39,6 +39,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     ip: str = ""
     head: dict[str, str] = msgspec.field(default_factory=dict)
     body: str = ""
+    content: bytes = b""  # of a 207 answer
     kids: list[str] = msgspec.field(default_factory=list)
 
 
@@ -134,6 +135,8 @@ class Sender:
             result.control = answer.headers.get("webhook-delivery", "").strip().lower()
             result.retry_after = _seconds(answer.headers.get("retry-after", ""), result.at)
             content = await _read(answer)
+            if result.status == 207:
+                result.content = content
             if result.outcome != rules.OK:
                 result.head = {
                     name: answer.headers[name][:200]

@@ -14,31 +14,39 @@ QUEUED, SENDING, DONE = "queued", "sending", "done"
 class Item:
     """One event on its way. `n` counts attempts made; `parked` is true once it has a row."""
 
-    __slots__ = ("began", "key", "n", "parked", "row", "state", "trigger")
+    __slots__ = ("began", "conflated", "key", "n", "parked", "row", "state", "trigger")
 
     def __init__(self, row: LogRow, key: str, trigger: str = "live", n: int = 0) -> None:
         self.row = row
         self.key = key
-        self.trigger = trigger
+        self.trigger = trigger  # live | retry | replay
         self.n = n
         self.state = QUEUED
         self.began = 0.0
         self.parked = trigger == "retry"
+        self.conflated = 0
 
 
 class Window:
-    """Events read, in position order, with one queue per key."""
+    """Events read, in position order, with one queue per key.
 
-    def __init__(self, lanes: dict[int, int], lane_count: int) -> None:
+    `busy` (keys with a request under way) and `blocked` (keys with parked rows: later events wait
+    behind them) may be shared by several windows of one endpoint.
+    """
+
+    def __init__(
+        self, lanes: dict[int, int], lane_count: int, beside: "Window | None" = None
+    ) -> None:
         """`lanes` maps each held lane to the position up to which it is done."""
         self.mask = lane_count - 1
         self.start = dict(lanes)
         self.read_pos = min(lanes.values())
-        self.blocked: set[str] = set()  # keys with parked rows: later events wait behind them
+        self.blocked: set[str] = beside.blocked if beside else set()
+        self.busy: set[str] = beside.busy if beside else set()
         self._items: deque[Item] = deque()
         self._queues: dict[str, deque[Item]] = {}
         self._ready: deque[str] = deque()
-        self._busy: set[str] = set()
+        self._mine: set[str] = set()  # busy with an event of this window
 
     def __len__(self) -> int:
         return len(self._items)
@@ -51,49 +59,81 @@ class Window:
         lane = self.lane_of(row)
         return lane in self.start and row.pos > self.start[lane]
 
-    def add(self, row: LogRow, key: str) -> Item | None:
+    def add(self, row: LogRow, key: str, trigger: str = "live") -> Item | None:
         """Take an event in. Answers it when its key is blocked: it must be parked as waiting."""
-        item = Item(row, key)
+        item = Item(row, key, trigger)
         if key in self.blocked:
             return item
         self._items.append(item)
         queue = self._queues.setdefault(key, deque())
         queue.append(item)
-        if len(queue) == 1 and key not in self._busy:
+        if len(queue) == 1 and key not in self._mine:
             self._ready.append(key)
         return None
 
+    def conflate(self, key: str) -> None:
+        """The newest event of the key replaces older ones of its type that are not under way."""
+        queue = self._queues.get(key, deque())
+        newest = queue[-1] if queue else None
+        if newest is None:
+            return
+        for item in [item for item in queue if item is not newest]:
+            if item.row.type == newest.row.type and item.state == QUEUED:
+                newest.conflated += item.conflated + 1
+                item.state = DONE
+                queue.remove(item)
+
     def has_ready(self) -> bool:
-        return bool(self._ready)
+        return any(key in self._queues and key not in self.busy for key in self._ready)
 
     def take(self) -> Item | None:
         """The next event that may be sent; its key is busy until `done`, `park` or `put_back`."""
-        if not self._ready:
-            return None
-        key = self._ready.popleft()
-        self._busy.add(key)
-        item = self._queues[key][0]
-        item.state = SENDING
-        return item
+        run = self.take_run(1)
+        return run[0] if run else None
+
+    def take_run(self, most: int) -> list[Item]:
+        """The next events of one key, in order, to be sent in one request."""
+        for _ in range(len(self._ready)):
+            key = self._ready.popleft()
+            if key not in self._queues:  # it was evicted
+                continue
+            if key in self.busy:  # a retry or a replay of it is under way
+                self._ready.append(key)
+                continue
+            self.busy.add(key)
+            self._mine.add(key)
+            run = [item for item, _ in zip(self._queues[key], range(most), strict=False)]
+            for item in run:
+                item.state = SENDING
+            return run
+        return []
 
     def done(self, item: Item) -> None:
-        """Delivered: the key's next event may go."""
+        """Delivered. After the last of a run, the key's next event may go."""
         self._leave(item)
-        self._free(item.key)
+        queue = self._queues.get(item.key)
+        if not queue or queue[0].state != SENDING:
+            self._free(item.key)
 
     def put_back(self, item: Item) -> None:
         """Not its fault: it stays first of its key, and other keys are tried before it."""
-        item.state = QUEUED
+        for other in self._queues.get(item.key, ()):
+            other.state = QUEUED
         self._free(item.key)
 
     def park(self, item: Item) -> list[Item]:
         """Its key is blocked from now on. Answers the later events of the key, in order."""
         self._leave(item)
         self.blocked.add(item.key)
-        waiting = list(self._queues.pop(item.key, ()))
+        waiting = self.evict(item.key)
+        self._free(item.key)
+        return waiting
+
+    def evict(self, key: str) -> list[Item]:
+        """Take out the events of a blocked key, in order: they must be parked as waiting."""
+        waiting = [item for item in self._queues.pop(key, ()) if item.state != DONE]
         for later in waiting:
             later.state = DONE
-        self._free(item.key)
         return waiting
 
     def unblock(self, key: str) -> None:
@@ -132,7 +172,8 @@ class Window:
             queue.popleft()
 
     def _free(self, key: str) -> None:
-        self._busy.discard(key)
+        self.busy.discard(key)
+        self._mine.discard(key)
         if self._queues.get(key):
             self._ready.append(key)
         else:

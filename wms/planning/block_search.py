@@ -11,8 +11,7 @@ import numpy as np
 from wms.planning.block_beam import Beam, Scene, expand
 from wms.planning.blocks import list_pieces, make_blocks, sort_blocks
 from wms.planning.jit import kernel
-from wms.planning.packing import Goods
-from wms.planning.spaces import SPACES_MAX
+from wms.planning.spaces import SPACES_MAX, Goods
 
 ENDLESS = 1 << 60
 
@@ -47,8 +46,8 @@ class BlockSearch:
         self.scene = make_scene(goods, counts, box, limits, supported)
         smallest = int(goods.volume[counts > 0].min())
         self.rows_max = min(int(counts.sum()), int(box.prod()) // smallest)
-        self.best = make_beam(keep, len(goods), self.rows_max)
-        self.trial = make_beam(1, len(goods), self.rows_max)
+        self.best = make_beam(keep, goods.kinds, self.rows_max)
+        self.trial = make_beam(1, goods.kinds, self.rows_max)
 
     @property
     def best_value(self) -> int:
@@ -64,7 +63,7 @@ class BlockSearch:
 
     def run(self, width: int) -> Iterator[int]:
         """Run a beam of a width from the empty box; give the best value after each level."""
-        beam, after = (make_beam(width, len(self.goods), self.rows_max) for _ in range(2))
+        beam, after = (make_beam(width, self.goods.kinds, self.rows_max) for _ in range(2))
         beam.spaces[0, 0, :3] = 0
         beam.spaces[0, 0, 3:] = self.box
         beam.left[0] = self.counts

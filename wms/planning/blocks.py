@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wms.planning.jit import kernel
-from wms.planning.packing import Goods
+from wms.planning.spaces import Goods
 
 TESTS_MAX = 8_000_000
 TABLE = 1 << 17
@@ -41,6 +41,19 @@ class Blocks(NamedTuple):
     grid: np.ndarray
 
 
+class Draft(NamedTuple):
+    """Blocks being made: fields as in `Blocks`, a code of the pieces needed, known blocks."""
+
+    size: np.ndarray
+    need: np.ndarray
+    code: np.ndarray
+    closed: np.ndarray
+    parts: np.ndarray
+    grid: np.ndarray
+    full: np.ndarray
+    table: np.ndarray
+
+
 @kernel
 def is_new(table, key):
     """Enter a key into the open hash table; say whether it was not there."""
@@ -60,56 +73,43 @@ def block_key(need_code, size):
 
 
 @kernel
-def make_grids(
-    turns,
-    turn_count,
-    closed_top,
-    counts,
-    codes,
-    box,
-    table,
-    size,
-    need,
-    need_code,
-    closed,
-    parts,
-    grid,
-    limit,
-    full,
-):
+def make_grids(goods, counts, codes, box, draft):
     """Write all grids of equal pieces; return their number."""
     n = 0
     shape = np.empty(3, np.int64)
-    for kind in range(turns.shape[0]):
-        for turn in range(turn_count[kind]):
-            edge = turns[kind, turn]
+    for kind in range(goods.turns.shape[0]):
+        for turn in range(goods.turn_count[kind]):
+            edge = goods.turns[kind, turn]
             if edge[0] > box[0] or edge[1] > box[1] or edge[2] > box[2]:
                 continue
-            highest = 1 if closed_top[kind] == 1 else box[2] // edge[2]
-            for a in range(1, min(counts[kind], box[0] // edge[0]) + 1):
-                for b in range(1, min(counts[kind] // a, box[1] // edge[1]) + 1):
-                    for c in range(1, min(counts[kind] // (a * b), highest) + 1):
-                        if n >= limit:
+            most = counts[kind]
+            highest = 1 if goods.closed_top[kind] == 1 else box[2] // edge[2]
+            for a in range(1, min(most, box[0] // edge[0]) + 1):
+                for b in range(1, min(most // a, box[1] // edge[1]) + 1):
+                    for c in range(1, min(most // (a * b), highest) + 1):
+                        if n >= draft.size.shape[0]:
                             return n
                         shape[0], shape[1], shape[2] = a * edge[0], b * edge[1], c * edge[2]
-                        code = codes[kind] * a * b * c
-                        if not is_new(table, block_key(code, shape)):
+                        pieces = a * b * c
+                        code = codes[kind] * pieces
+                        if not is_new(draft.table, block_key(code, shape)):
                             continue
-                        size[n] = shape
-                        need[n, :] = 0
-                        need[n, kind] = a * b * c
-                        need_code[n] = code
-                        closed[n] = closed_top[kind]
-                        parts[n, 0], parts[n, 1], parts[n, 2] = -1, kind, turn
-                        grid[n, 0], grid[n, 1], grid[n, 2] = a, b, c
-                        full[n] = a * b * c * edge[0] * edge[1] * edge[2]
+                        draft.size[n] = shape
+                        draft.need[n, :] = 0
+                        draft.need[n, kind] = pieces
+                        draft.code[n] = code
+                        draft.closed[n] = goods.closed_top[kind]
+                        draft.parts[n, 0], draft.parts[n, 1], draft.parts[n, 2] = -1, kind, turn
+                        draft.grid[n, 0], draft.grid[n, 1], draft.grid[n, 2] = a, b, c
+                        draft.full[n] = pieces * edge[0] * edge[1] * edge[2]
                         n += 1
     return n
 
 
 @kernel
-def can_join(a, b, axis, size, full, need, closed, counts, stacked):
+def can_join(a, b, axis, draft, counts, stacked):
     """Say whether two blocks may stand side by side along an axis (b above a)."""
+    size, full, closed = draft.size, draft.full, draft.closed
     if axis == 2:
         if closed[a] == 1:
             return False
@@ -124,30 +124,32 @@ def can_join(a, b, axis, size, full, need, closed, counts, stacked):
         return False
     enough = True
     for kind in range(counts.shape[0]):
-        if need[a, kind] + need[b, kind] > counts[kind]:
+        if draft.need[a, kind] + draft.need[b, kind] > counts[kind]:
             enough = False
             break
     return enough
 
 
 @kernel
-def join_blocks(
-    n,
-    counts,
-    box,
-    fill_min,
-    stacked,
-    table,
-    size,
-    need,
-    need_code,
-    closed,
-    parts,
-    full,
-    limit,
-    tests_max,
-):
+def enter_join(n, axis, low, high, shape, draft):
+    """Write a join of two blocks as block n unless it is known; return the number of blocks."""
+    code = draft.code[low] + draft.code[high]
+    if not is_new(draft.table, block_key(code, shape)):
+        return n
+    draft.size[n] = shape
+    draft.need[n] = draft.need[low] + draft.need[high]
+    draft.code[n] = code
+    draft.closed[n] = max(draft.closed[high], draft.closed[low])
+    draft.parts[n, 0], draft.parts[n, 1], draft.parts[n, 2] = axis, low, high
+    draft.full[n] = draft.full[low] + draft.full[high]
+    return n + 1
+
+
+@kernel
+def join_blocks(n, counts, box, fill_min, stacked, draft, tests_max):
     """Join blocks of the last generation with all, generation by generation; return the number."""
+    size, full = draft.size, draft.full
+    limit = size.shape[0]
     shape = np.empty(3, np.int64)
     first = 0
     tests = 0
@@ -167,23 +169,13 @@ def join_blocks(
                     # Tested here, and not in a function, because nearly all pairs end here.
                     if long > box[axis] or together < fill_min * long * wide * deep:
                         continue
+                    shape[axis], shape[u], shape[v] = long, wide, deep
                     for way in range(2 if axis == 2 and a != b else 1):
                         low, high = (a, b) if way == 0 else (b, a)
-                        if not can_join(low, high, axis, size, full, need, closed, counts, stacked):
-                            continue
-                        shape[axis], shape[u], shape[v] = long, wide, deep
-                        code = need_code[low] + need_code[high]
-                        if not is_new(table, block_key(code, shape)):
-                            continue
-                        size[n] = shape
-                        need[n] = need[low] + need[high]
-                        need_code[n] = code
-                        closed[n] = max(closed[high], closed[low])
-                        parts[n, 0], parts[n, 1], parts[n, 2] = axis, low, high
-                        full[n] = together
-                        n += 1
-                        if n >= limit:
-                            return n
+                        if can_join(low, high, axis, draft, counts, stacked):
+                            n = enter_join(n, axis, low, high, shape, draft)
+                            if n >= limit:
+                                return n
         first = last
     return n
 
@@ -199,62 +191,33 @@ def make_blocks(
     limit: int = 10_000,
 ) -> Blocks:
     """Return the blocks that can be made of a load inside a box."""
-    kinds = len(goods)
-    size = np.zeros((limit, 3), np.int64)
-    need = np.zeros((limit, kinds), np.int64)
-    need_code = np.zeros(limit, np.int64)
-    closed = np.zeros(limit, np.int64)
-    parts = np.zeros((limit, 3), np.int64)
-    grid = np.ones((limit, 3), np.int64)
-    full = np.zeros(limit, np.int64)
-    table = np.zeros(TABLE, np.int64)
-    codes = np.random.default_rng(1).integers(1, 1 << 28, kinds)
-    n = make_grids(
-        goods.turns,
-        goods.turn_count,
-        goods.closed_top,
-        counts,
-        codes,
-        box,
-        table,
-        size,
-        need,
-        need_code,
-        closed,
-        parts,
-        grid,
-        limit,
-        full,
+    draft = Draft(
+        size=np.zeros((limit, 3), np.int64),
+        need=np.zeros((limit, goods.kinds), np.int64),
+        code=np.zeros(limit, np.int64),
+        closed=np.zeros(limit, np.int64),
+        parts=np.zeros((limit, 3), np.int64),
+        grid=np.ones((limit, 3), np.int64),
+        full=np.zeros(limit, np.int64),
+        table=np.zeros(TABLE, np.int64),
     )
-    n = join_blocks(
-        n,
-        counts,
-        box,
-        fill_min,
-        stacked,
-        table,
-        size,
-        need,
-        need_code,
-        closed,
-        parts,
-        full,
-        limit,
-        TESTS_MAX,
-    )
-    need = need[:n]
+    codes = np.random.default_rng(1).integers(1, 1 << 28, goods.kinds)
+    n = make_grids(goods, counts, codes, box, draft)
+    if n < limit:
+        n = join_blocks(n, counts, box, fill_min, stacked, draft, TESTS_MAX)
+    need = draft.need[:n]
     return sort_blocks(
         Blocks(
-            size=size[:n],
-            volume=full[:n],
+            size=draft.size[:n],
+            volume=draft.full[:n],
             value=need @ (goods.volume if value is None else value),
             weight=need @ goods.weight,
             pieces=need.sum(axis=1),
             worth=need.sum(axis=1) ** -0.2,
-            closed=closed[:n],
+            closed=draft.closed[:n],
             need=need,
-            parts=parts[:n],
-            grid=grid[:n],
+            parts=draft.parts[:n],
+            grid=draft.grid[:n],
         )
     )
 

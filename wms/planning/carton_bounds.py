@@ -15,7 +15,7 @@ import numpy as np
 
 from wms.planning.compiled import ready
 from wms.planning.jit import kernel
-from wms.planning.packing import Goods
+from wms.planning.spaces import Goods
 
 FUNCTIONS = 6
 EPSILON = 1e-9
@@ -92,7 +92,7 @@ class Goals:
         self.limits = limits.astype(float)
         self.prices = prices
         self.stock = stock
-        sizes = (goods.weight, goods.volume, np.ones(len(goods), np.int64))
+        sizes = (goods.weight, goods.volume, np.ones(goods.kinds, np.int64))
         self.needs = np.array([size[self.kinds] for size in sizes], float)
         self.order = [int(t) for t in np.argsort(prices, kind="stable")]
         self.usable = fits[:, self.kinds] == 1
@@ -103,7 +103,7 @@ class Goals:
 
         After so many sets looked at, it gives the price reached and no goal, and ends.
         """
-        heap = [(int(self.prices[t]), (at,)) for at, t in enumerate(self.order[:1])]
+        heap: list[tuple[int, tuple[int, ...]]] = [(int(self.prices[self.order[0]]), (0,))]
         for _ in range(most):
             if not heap:
                 return

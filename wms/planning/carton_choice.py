@@ -18,8 +18,9 @@ from wms.planning.carton_bounds import Goals
 from wms.planning.carton_columns import Columns
 from wms.planning.carton_first import fill_greedily, price_all, try_goal
 from wms.planning.compiled import is_warm, ready, seed_state
-from wms.planning.packing import STYLES, Filling, Goods, pack_box
-from wms.planning.repack import Boxes, Stuff, Types, improve
+from wms.planning.packing import STYLES, Filling, pack_box
+from wms.planning.repack import Boxes, Method, Types, improve
+from wms.planning.spaces import Goods
 from wms.planning.stop import StopRule
 
 ENDLESS = 1 << 40
@@ -71,16 +72,7 @@ class Search:
     ):
         self.goods, self.counts, self.support_min = goods, counts, support_min
         fits = np.array(
-            [[box_fits(t, goods, k) for k in range(len(goods))] for t in types], np.int64
-        )
-        self.stuff = Stuff(
-            goods.turns,
-            goods.turn_count,
-            goods.weight,
-            goods.volume,
-            goods.closed_top,
-            goods.load_max,
-            fits,
+            [[box_fits(t, goods, k) for k in range(goods.kinds)] for t in types], np.int64
         )
         self.types = Types(
             inner=np.array([t.inner for t in types]),
@@ -88,6 +80,7 @@ class Search:
             price=np.array([t.price for t in types]),
             tare=np.array([t.tare_g for t in types]),
             gross_price=np.array([t.gross_price for t in types]),
+            fits=fits,
         )
         self.free = np.array([ENDLESS if t.stock is None else t.stock for t in types])
         self.state = np.array([seed_state(seed)])
@@ -113,7 +106,7 @@ class Search:
 
     def keep(self, boxes: Boxes, left: np.ndarray) -> None:
         """Make a plan the best one if it is."""
-        price = int(ready(price_all)(boxes, self.stuff, self.types))
+        price = int(ready(price_all)(boxes, self.goods, self.types))
         if self.is_better(int(left.sum()), price):
             self.boxes, self.left, self.price = boxes, left, price
 
@@ -148,23 +141,13 @@ class Search:
         types = np.array(goal)
         rows = np.empty((self.pieces + 1, 7), np.int64)
         ends = np.empty(len(goal), np.int64)
+        method = Method(self.support_min, STYLES, 1)
         if not ready(try_goal)(
-            types,
-            self.counts,
-            self.stuff,
-            self.types,
-            self.support_min,
-            STYLES,
-            tries,
-            rows,
-            ends,
-            self.state,
+            types, self.counts, self.goods, self.types, method, tries, rows, ends, self.state
         ):
             return False
         used = np.flatnonzero(np.diff(ends, prepend=0))
-        return self.keep_rows(
-            rows[: self.pieces], ends[used].tolist(), [int(t) for t in types[used]]
-        )
+        return self.keep_rows(rows[: self.pieces], ends[used].tolist(), types[used].tolist())
 
     def try_blocks(self, goal: tuple[int, ...]) -> bool:
         """Try to pack the whole load by blocks, box after box, each time with a wider beam."""
@@ -184,7 +167,7 @@ class Search:
 
     def load_blocks(self, t: int, left: np.ndarray, width: int, air: bool) -> list[list[int]]:
         """Return the fullest load of one box by blocks."""
-        counts = np.where(self.stuff.fits[t] == 1, left, 0)
+        counts = np.where(self.types.fits[t] == 1, left, 0)
         if not counts.any():
             return []
         search = BlockSearch(
@@ -207,10 +190,8 @@ class Search:
 
     def try_goal(self, goal: tuple[int, ...], effort: int) -> bool:
         """Try a set of boxes with so much effort (1 is a first look)."""
-        if len(goal) > 1:
-            found = self.try_set(goal, 12 * effort)
-        else:
-            found = self.try_one(goal[0], 16 * effort)
+        first, *others = goal
+        found = self.try_set(goal, 12 * effort) if others else self.try_one(first, 16 * effort)
         return found or (effort > 1 and self.try_blocks(goal))
 
     def has_equal_pieces(self) -> bool:
@@ -220,9 +201,7 @@ class Search:
 
     def generate_columns(self) -> Iterator[None]:
         """Build boxes by column generation in small steps, and keep plans made of them."""
-        columns = Columns(
-            self.goods, self.counts, self.stuff, self.types, self.free, self.support_min > 0
-        )
+        columns = Columns(self.goods, self.counts, self.types, self.free, self.support_min > 0)
         for t, filling in self.list_boxes():
             columns.add(t, filling.placed)
         for is_round in columns.generate():
@@ -236,30 +215,20 @@ class Search:
 
     def fill_greedily(self) -> None:
         """Make first plans box after box, by volume, by weight, and by both."""
-        tries = 1 if self.pieces > 60 else 3
+        method = Method(self.support_min, STYLES, 1 if self.pieces > 60 else 3)
         for lean in (0.0, 0.5, 0.9):
             boxes = self.make_boxes()
             left = ready(fill_greedily)(
-                self.counts,
-                self.free,
-                self.stuff,
-                self.types,
-                self.support_min,
-                STYLES,
-                tries,
-                lean,
-                boxes,
-                self.state,
+                self.counts, self.free, self.goods, self.types, method, lean, boxes, self.state
             )
             self.keep(boxes, left)
 
     def improve(self) -> None:
         """Empty and refill some boxes of the plan."""
         steps = max(2, min(60, 1200 // self.pieces))
+        method = Method(self.support_min, STYLES, 2)
         self.price += int(
-            ready(improve)(
-                self.boxes, self.stuff, self.types, self.support_min, STYLES, 2, steps, self.state
-            )
+            ready(improve)(self.boxes, self.goods, self.types, method, steps, self.state)
         )
 
     def list_boxes(self) -> tuple[tuple[int, Filling], ...]:
@@ -267,7 +236,7 @@ class Search:
         result = []
         for b in range(int(self.boxes.number[0])):
             rows = self.boxes.rows[self.boxes.start[b] : self.boxes.start[b + 1]]
-            counts = np.bincount(rows[:, 0], minlength=len(self.goods))
+            counts = np.bincount(rows[:, 0], minlength=self.goods.kinds)
             result.append((int(self.boxes.kind[b]), Filling(rows.copy(), counts)))
         return tuple(result)
 
@@ -330,7 +299,7 @@ def look_at_goals(search: Search) -> tuple[int, list[tuple[int, tuple[int, ...]]
         search.types.inner,
         search.types.limits,
         search.types.price,
-        search.stuff.fits,
+        search.types.fits,
         search.free.tolist(),
     )
     bound = None

@@ -15,8 +15,8 @@ import numpy as np
 from msgspec import Struct
 
 from wms.planning.block_search import BlockSearch
-from wms.planning.packing import Goods
-from wms.planning.repack import Stuff, Types
+from wms.planning.repack import Types
+from wms.planning.spaces import Goods
 
 SCALE = 1_000_000
 BLOCKS_MAX = 1000
@@ -44,7 +44,6 @@ class Columns:
         self,
         goods: Goods,
         counts: np.ndarray,
-        stuff: Stuff,
         types: Types,
         free: np.ndarray,
         supported: bool,
@@ -52,7 +51,7 @@ class Columns:
         # Loaded here because it takes most of a second, and few orders come this way.
         from ortools.linear_solver import pywraplp
 
-        self.goods, self.counts, self.stuff, self.types = goods, counts, stuff, types
+        self.goods, self.counts, self.types = goods, counts, types
         self.free, self.supported = free, supported
         self.kinds = np.flatnonzero(counts)
         self.pool: list[Column] = []
@@ -71,7 +70,7 @@ class Columns:
 
     def add(self, t: int, rows: np.ndarray) -> bool:
         """Enter a filled box; say whether it is new."""
-        counts = np.bincount(rows[:, 0], minlength=len(self.goods))
+        counts = np.bincount(rows[:, 0], minlength=self.goods.kinds)
         key = (t, *counts.tolist())
         if key in self.known:
             return False
@@ -95,7 +94,7 @@ class Columns:
                 while stale < 2:
                     found = False
                     self.solver.Solve()
-                    duals = np.zeros(len(self.goods))
+                    duals = np.zeros(self.goods.kinds)
                     duals[self.kinds] = [row.dual_value() for row in self.demand]
                     for t in range(len(self.types.price)):
                         found = self.price_type(t, duals, width, air) or found
@@ -105,7 +104,7 @@ class Columns:
 
     def price_type(self, t: int, duals: np.ndarray, width: int, air: bool) -> bool:
         """Search loads of a type worth more than their price; say whether one is new."""
-        counts = np.where(self.stuff.fits[t] == 1, self.counts, 0)
+        counts = np.where(self.types.fits[t] == 1, self.counts, 0)
         if not counts.any():
             return False
         value = np.maximum(1, (duals * SCALE).astype(np.int64))
@@ -187,7 +186,7 @@ class Columns:
                 surplus[rows[top, 0]] -= 1
                 rows = np.delete(rows, top, axis=0)
             if len(rows):
-                counts = np.bincount(rows[:, 0], minlength=len(self.goods))
+                counts = np.bincount(rows[:, 0], minlength=self.goods.kinds)
                 result.append(Column(column.type, column.price, counts, rows))
         return None if (surplus > 0).any() else result
 

@@ -21,7 +21,8 @@ from msgspec import Struct, structs
 
 from wms.planning.carton_choice import Box, Choice, box_fits, choose_boxes
 from wms.planning.compiled import warm_aside, warming
-from wms.planning.packing import Filling, Goods
+from wms.planning.packing import Filling
+from wms.planning.spaces import Goods
 from wms.planning.stop import MaxRounds, StopRule
 
 LENGTH_LIMIT_MM = 1 << 20
@@ -298,7 +299,7 @@ def find_obstacle(piece: Piece, types: tuple[Box, ...]) -> Reason | None:
     goods = Lot([piece]).goods
     if any(box_fits(box, goods, 0) for box in types):
         return None
-    weightless = structs.replace(goods, weight=np.zeros(1, np.int64))
+    weightless = goods._replace(weight=np.zeros(1, np.int64))
     if any(box_fits(box, weightless, 0) for box in types):
         return "too heavy"
     return "too large"

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from wms.planning.block_search import BlockSearch
-from wms.planning.packing import Goods
+from wms.planning.spaces import Goods
 from wms.planning.stop import StopRule
 
 LENGTH_LIMIT_MM = 1 << 20
@@ -106,7 +106,7 @@ def plan_container(
     fitting = np.array(
         [
             bool((goods.turns[k, : goods.turn_count[k]] <= box).all(axis=1).any())
-            for k in range(len(goods))
+            for k in range(goods.kinds)
         ],
         bool,
     )

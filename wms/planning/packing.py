@@ -1,7 +1,7 @@
 """Pack one box well: try sequences and placing rules, then disturb the best sequence.
 
-A `Goods` value holds the kinds of pieces of one problem as arrays for the kernels; a `Load` is a
-number of pieces of each kind. `pack_box` answers with the best filling found in so many rounds.
+`pack_box` answers with the best filling of one box found in so many rounds; a load is a number of
+pieces of each kind of `Goods`.
 
 Units: mm, g. Guarantees: those of `spaces`; more rounds never give a worse answer; same seed, same
 answer.
@@ -13,7 +13,7 @@ from msgspec import Struct
 from wms.planning import spaces
 from wms.planning.compiled import draw, ready, seed_state
 from wms.planning.jit import kernel
-from wms.planning.spaces import fill
+from wms.planning.spaces import Goods, fill
 
 STYLES = np.array(
     [
@@ -30,23 +30,6 @@ STYLES = np.array(
 )
 
 
-class Goods(Struct, frozen=True, eq=False):
-    """The kinds of pieces of one problem.
-
-    Shape: turns[kind, turn, 3] with turn_count[kind] valid rows; one entry per kind elsewhere.
-    """
-
-    turns: np.ndarray
-    turn_count: np.ndarray
-    weight: np.ndarray
-    volume: np.ndarray
-    closed_top: np.ndarray
-    load_max: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.weight)
-
-
 class Filling(Struct, frozen=True, eq=False):
     """What found a place in one box: rows of kind, x, y, z, dx, dy, dz, and pieces per kind."""
 
@@ -55,23 +38,7 @@ class Filling(Struct, frozen=True, eq=False):
 
 
 @kernel
-def search_box(
-    orders,
-    styles,
-    turns,
-    turn_count,
-    weight,
-    volume,
-    closed_top,
-    load_max,
-    value,
-    box,
-    limits,
-    support_min,
-    rounds,
-    state,
-    best_placed,
-):
+def search_box(orders, styles, goods, value, box, limits, support_min, rounds, state, best_placed):
     """Fill one box by every order and style, then disturb the best; return rows and value.
 
     Writes the best rows to `best_placed`. Stops early when everything has found a place.
@@ -93,22 +60,7 @@ def search_box(
             style = turn % styles.shape[0]
         else:
             style = disturb(order, kept_order, kept_taken, kept_style, styles.shape[0], state)
-        count = fill(
-            order,
-            turns,
-            turn_count,
-            weight,
-            volume,
-            closed_top,
-            load_max,
-            box,
-            limits,
-            support_min,
-            styles[style, 0],
-            styles[style, 1:],
-            placed,
-            taken,
-        )
+        count = fill(order, goods, box, limits, support_min, styles[style], placed, taken)
         got = 0
         for i in range(count):
             got += value[placed[i, 0]]
@@ -186,12 +138,7 @@ def pack_box(
     count, _ = ready(search_box)(
         orders,
         STYLES,
-        goods.turns,
-        goods.turn_count,
-        goods.weight,
-        goods.volume,
-        goods.closed_top,
-        goods.load_max,
+        goods,
         goods.volume if value is None else value,
         box,
         limits,
@@ -201,4 +148,4 @@ def pack_box(
         placed,
     )
     rows = placed[:count].copy()
-    return Filling(rows, np.bincount(rows[:, 0], minlength=len(goods)))
+    return Filling(rows, np.bincount(rows[:, 0], minlength=goods.kinds))

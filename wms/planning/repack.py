@@ -23,25 +23,25 @@ PART_MAX = 4
 
 
 class Types(NamedTuple):
-    """Types of boxes. Shape: inner[type, 3]; limits[type] = weight, volume, pieces."""
+    """Types of boxes.
+
+    Shape: inner[type, 3]; limits[type] = weight, volume, pieces; fits[type, kind] = 0 or 1.
+    """
 
     inner: np.ndarray
     limits: np.ndarray
     price: np.ndarray
     tare: np.ndarray
     gross_price: np.ndarray
-
-
-class Stuff(NamedTuple):
-    """Kinds of pieces as in `Goods`, and fits[type, kind]."""
-
-    turns: np.ndarray
-    turn_count: np.ndarray
-    weight: np.ndarray
-    volume: np.ndarray
-    closed_top: np.ndarray
-    load_max: np.ndarray
     fits: np.ndarray
+
+
+class Method(NamedTuple):
+    """How boxes are filled: least support, styles to draw from, sequences tried for each box."""
+
+    support_min: float
+    styles: np.ndarray
+    tries: int
 
 
 class Boxes(NamedTuple):
@@ -64,7 +64,7 @@ def price_box(types, t, weight):
 
 
 @kernel
-def choose_boxes_to_empty(boxes, stuff, types, part, state):
+def choose_boxes_to_empty(boxes, goods, types, part, state):
     """Write some boxes to `part`, the first with much room; return how many."""
     count = boxes.number[0]
     size = min(count, 2 + draw(state, 2) + (1 if draw(state, 4) == 0 else 0))
@@ -80,7 +80,7 @@ def choose_boxes_to_empty(boxes, stuff, types, part, state):
                         known = True
                 if not known:
                     break
-            free = 1.0 - box_volume(boxes, b, stuff) / types.limits[boxes.kind[b], 1]
+            free = 1.0 - box_volume(boxes, b, goods) / types.limits[boxes.kind[b], 1]
             if free > most:
                 most = free
                 pick = b
@@ -89,11 +89,11 @@ def choose_boxes_to_empty(boxes, stuff, types, part, state):
 
 
 @kernel
-def box_volume(boxes, b, stuff):
+def box_volume(boxes, b, goods):
     """Return the volume of the contents of a box."""
     total = 0
     for r in range(boxes.start[b], boxes.start[b + 1]):
-        total += stuff.volume[boxes.rows[r, 0]]
+        total += goods.volume[boxes.rows[r, 0]]
     return total
 
 
@@ -130,21 +130,21 @@ def propose(boxes, part, size, types, weight, volume, price, goal, state):
 
 
 @kernel
-def make_order(stock, stuff, keys, order, mix, state):
+def make_order(stock, goods, keys, order, mix, state):
     """Write the pieces still to pack, big ones first in a disturbed sense; return how many."""
     sense = draw(state, 4)
     noise = 1 + draw(state, 600)
     n_kinds = stock.shape[0]
     for kind in range(n_kinds):
-        edge = stuff.turns[kind, 0]
+        edge = goods.turns[kind, 0]
         if sense <= 1:
-            size = float(stuff.volume[kind]) * mix[0] + stuff.weight[kind] * mix[1]
+            size = float(goods.volume[kind]) * mix[0] + goods.weight[kind] * mix[1]
         elif sense == 2:
             size = float(max(edge[0], max(edge[1], edge[2]))) ** 3
         else:
             low = min(edge[0], min(edge[1], edge[2]))
-            size = float(stuff.volume[kind]) / low
-        if stuff.closed_top[kind] == 1:
+            size = float(goods.volume[kind]) / low
+        if goods.closed_top[kind] == 1:
             size *= 0.1
         keys[kind] = -size * (1000 - noise + draw(state, 2 * noise))
     n = 0
@@ -156,54 +156,33 @@ def make_order(stock, stuff, keys, order, mix, state):
 
 
 @kernel
-def fill_best(
-    stock,
-    t,
-    stuff,
-    types,
-    support_min,
-    styles,
-    tries,
-    mix,
-    keys,
-    order,
-    placed,
-    taken,
-    rows,
-    at,
-    state,
-):
+def fill_best(stock, t, goods, types, method, mix, scratch, rows, at, state):
     """Fill one box of a type by several sequences; write the best rows; return their number."""
+    keys, order, placed, taken = scratch
     best = -1.0
     best_count = 0
-    for _ in range(tries):
-        n = make_order(stock, stuff, keys, order, mix, state)
+    for _ in range(method.tries):
+        n = make_order(stock, goods, keys, order, mix, state)
         kept = 0
         for i in range(n):
-            if stuff.fits[t, order[i]] == 1:
+            if types.fits[t, order[i]] == 1:
                 order[kept] = order[i]
                 kept += 1
-        style = styles[draw(state, styles.shape[0])]
+        style = method.styles[draw(state, method.styles.shape[0])]
         count = fill(
             order[:kept],
-            stuff.turns,
-            stuff.turn_count,
-            stuff.weight,
-            stuff.volume,
-            stuff.closed_top,
-            stuff.load_max,
+            goods,
             types.inner[t],
             types.limits[t],
-            support_min,
-            style[0],
-            style[1:],
+            method.support_min,
+            style,
             placed,
             taken,
         )
         got = 0.0
         for i in range(count):
             kind = placed[i, 0]
-            got += stuff.volume[kind] * mix[0] + stuff.weight[kind] * mix[1]
+            got += goods.volume[kind] * mix[0] + goods.weight[kind] * mix[1]
         if got > best:
             best = got
             best_count = count
@@ -216,48 +195,17 @@ def fill_best(
 
 
 @kernel
-def pack_goal(
-    goal,
-    number,
-    stock,
-    stuff,
-    types,
-    support_min,
-    styles,
-    tries,
-    mix,
-    weight,
-    volume,
-    scratch,
-    rows,
-    ends,
-    state,
-):
+def pack_goal(goal, number, stock, goods, types, method, mix, scratch, rows, ends, state):
     """Pack the pieces in stock into boxes of the goal's types; say whether all found a place."""
-    keys, order, placed, taken = scratch
+    weight = (stock * goods.weight).sum()
+    volume = (stock * goods.volume).sum()
     at = 0
     for i in range(number):
         t = goal[i]
-        count = fill_best(
-            stock,
-            t,
-            stuff,
-            types,
-            support_min,
-            styles,
-            tries,
-            mix,
-            keys,
-            order,
-            placed,
-            taken,
-            rows,
-            at,
-            state,
-        )
+        count = fill_best(stock, t, goods, types, method, mix, scratch, rows, at, state)
         for r in range(at, at + count):
-            weight -= stuff.weight[rows[r, 0]]
-            volume -= stuff.volume[rows[r, 0]]
+            weight -= goods.weight[rows[r, 0]]
+            volume -= goods.volume[rows[r, 0]]
         at += count
         ends[i] = at
         room = 0
@@ -306,7 +254,7 @@ def replace_boxes(boxes, part, size, goal, number, rows, ends, spare):
 
 
 @kernel
-def judge(kinds, number, rows, ends, stuff, types):
+def judge(kinds, number, rows, ends, goods, types):
     """Return price and gathered free room of filled boxes; empty ones cost nothing."""
     price = 0
     gathered = 0.0
@@ -317,8 +265,8 @@ def judge(kinds, number, rows, ends, stuff, types):
             weight = 0
             volume = 0
             for r in range(first, last):
-                weight += stuff.weight[rows[r, 0]]
-                volume += stuff.volume[rows[r, 0]]
+                weight += goods.weight[rows[r, 0]]
+                volume += goods.volume[rows[r, 0]]
             price += price_box(types, kinds[i], weight)
             free = 1.0 - volume / types.limits[kinds[i], 1]
             gathered += free * free
@@ -346,66 +294,60 @@ def has_stock(boxes, part, size, goal, number):
 
 
 @kernel
-def improve(boxes, stuff, types, support_min, styles, tries, steps, state):
-    """Do so many steps; return the change of the price (never above 0)."""
-    n = boxes.rows.shape[0]
-    n_kinds = stuff.weight.shape[0]
-    part = np.empty(PART_MAX, np.int64)
-    goal = np.empty(PART_MAX, np.int64)
-    kinds = np.empty(PART_MAX, np.int64)
-    ends = np.empty(PART_MAX, np.int64)
-    old_rows = np.empty((n, 7), np.int64)
-    spare = np.empty((n, 7), np.int64)
-    rows = np.empty((n + 1, 7), np.int64)
-    scratch = (
+def make_scratch(n, n_kinds):
+    """Return the working arrays that filling needs: keys, order, placed, taken."""
+    return (
         np.empty(n_kinds),
         np.empty(n, np.int64),
         np.empty((n + 1, 7), np.int64),
         np.empty(n, np.int64),
     )
+
+
+@kernel
+def take_out(boxes, part, size, kinds, ends, rows, stock):
+    """Copy the contents of some boxes to `rows` and count them in `stock`."""
+    stock[:] = 0
+    at = 0
+    for i in range(size):
+        kinds[i] = boxes.kind[part[i]]
+        for r in range(boxes.start[part[i]], boxes.start[part[i] + 1]):
+            rows[at] = boxes.rows[r]
+            stock[boxes.rows[r, 0]] += 1
+            at += 1
+        ends[i] = at
+
+
+@kernel
+def improve(boxes, goods, types, method, steps, state):
+    """Do so many steps; return the change of the price (never above 0)."""
+    n = boxes.rows.shape[0]
+    n_kinds = goods.weight.shape[0]
+    numbers = np.empty((4, PART_MAX), np.int64)
+    part, goal, kinds, ends = numbers[0], numbers[1], numbers[2], numbers[3]
+    old_rows = np.empty((n, 7), np.int64)
+    spare = np.empty((n, 7), np.int64)
+    rows = np.empty((n + 1, 7), np.int64)
+    stock = np.empty(n_kinds, np.int64)
+    scratch = make_scratch(n, n_kinds)
     mix = np.empty(2)
     change = 0
     for _ in range(steps):
-        size = choose_boxes_to_empty(boxes, stuff, types, part, state)
-        stock = np.zeros(n_kinds, np.int64)
-        weight = 0
-        volume = 0
-        at = 0
-        for i in range(size):
-            kinds[i] = boxes.kind[part[i]]
-            for r in range(boxes.start[part[i]], boxes.start[part[i] + 1]):
-                kind = boxes.rows[r, 0]
-                old_rows[at] = boxes.rows[r]
-                stock[kind] += 1
-                weight += stuff.weight[kind]
-                volume += stuff.volume[kind]
-                at += 1
-            ends[i] = at
-        price, gathered = judge(kinds, size, old_rows, ends, stuff, types)
+        size = choose_boxes_to_empty(boxes, goods, types, part, state)
+        take_out(boxes, part, size, kinds, ends, old_rows, stock)
+        weight = (stock * goods.weight).sum()
+        volume = (stock * goods.volume).sum()
+        price, gathered = judge(kinds, size, old_rows, ends, goods, types)
         number = propose(boxes, part, size, types, weight, volume, price, goal, state)
         if number == 0 or not has_stock(boxes, part, size, goal, number):
             continue
         mix[0] = 1.0 / volume
         mix[1] = 0.5 * draw(state, 5) / max(1, weight)
         if not pack_goal(
-            goal,
-            number,
-            stock,
-            stuff,
-            types,
-            support_min,
-            styles,
-            tries,
-            mix,
-            weight,
-            volume,
-            scratch,
-            rows,
-            ends,
-            state,
+            goal, number, stock, goods, types, method, mix, scratch, rows, ends, state
         ):
             continue
-        new_price, new_gathered = judge(goal, number, rows, ends, stuff, types)
+        new_price, new_gathered = judge(goal, number, rows, ends, goods, types)
         if number < size:
             new_gathered += size - number
         if new_price < price or (new_price == price and new_gathered >= gathered):

@@ -11,6 +11,8 @@ Source: maximal empty spaces (Lai and Chan 1997); distance rule of Goncalves and
 Computers and Operations Research 39 (2012).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from wms.planning.jit import kernel
@@ -19,7 +21,26 @@ SPACES_MAX = 400
 
 # Placing rules: what the chosen place of a piece minimises.
 FAR_CORNER, LOW_START, LOW_END, TIGHT = 0, 1, 2, 3
-RULES = 4
+
+
+class Goods(NamedTuple):
+    """The kinds of pieces of one problem.
+
+    Shape: turns[kind, turn, 3] with turn_count[kind] valid rows; one entry per kind elsewhere.
+    load_max is empty when nothing limits loads, and -1 where one kind has no limit.
+    """
+
+    turns: np.ndarray
+    turn_count: np.ndarray
+    weight: np.ndarray
+    volume: np.ndarray
+    closed_top: np.ndarray
+    load_max: np.ndarray
+
+    @property
+    def kinds(self) -> int:
+        """Return the number of kinds."""
+        return len(self.weight)
 
 
 @kernel
@@ -183,8 +204,9 @@ def is_loaded(placed, count, x, y, z, dx, dy):
 
 
 @kernel
-def place_score(rule, axes, start, end, box, space):
-    """Return how much the placing rule dislikes a place."""
+def place_score(style, start, end, box, space):
+    """Return how much a style (placing rule and three axes) dislikes a place."""
+    rule, axes = style[0], style[1:]
     if rule == FAR_CORNER:
         a, b, c = box[0] - end[0], box[1] - end[1], box[2] - end[2]
         return -(a * a + b * b + c * c)
@@ -199,13 +221,13 @@ def place_score(rule, axes, start, end, box, space):
 
 
 @kernel
-def is_allowed(placed, count, load, kind, start, size, support_min, load_max, weight):
+def is_allowed(placed, count, load, kind, start, size, support_min, goods):
     """Say whether a piece may stand at a place: base supported, no load broken."""
     if support_min > 0.0 and start[2] > 0:
         area = supported_area(placed, count, start[0], start[1], start[2], size[0], size[1])
         if area < support_min * size[0] * size[1]:
             return False
-    if load_max.shape[0] > 0:
+    if goods.load_max.shape[0] > 0:
         top = start[2] + size[2]
         if is_loaded(placed, count, start[0], start[1], top, size[0], size[1]):
             return False
@@ -213,29 +235,12 @@ def is_allowed(placed, count, load, kind, start, size, support_min, load_max, we
         for k in range(3):
             placed[count, 1 + k] = start[k]
             placed[count, 4 + k] = size[k]
-        return spread_load(placed, count, load, count, weight[kind], load_max, False)
+        return spread_load(placed, count, load, count, goods.weight[kind], goods.load_max, False)
     return True
 
 
 @kernel
-def choose_place(
-    kind,
-    spaces,
-    n_spaces,
-    turns,
-    turn_count,
-    closed_top,
-    weight,
-    load_max,
-    box,
-    support_min,
-    rule,
-    axes,
-    placed,
-    count,
-    load,
-    best,
-):
+def choose_place(kind, spaces, n_spaces, goods, box, support_min, style, placed, count, load, best):
     """Find the best place of one piece; write it to `best` (x y z dx dy dz) and say if found."""
     found = False
     best_score = 0
@@ -245,25 +250,23 @@ def choose_place(
     size = np.empty(3, np.int64)
     for i in range(n_spaces):
         space = spaces[i]
-        if closed_top[kind] == 1 and space[5] < box[2]:
+        if goods.closed_top[kind] == 1 and space[5] < box[2]:
             continue
-        for t in range(turn_count[kind]):
+        for t in range(goods.turn_count[kind]):
             fits = True
             for k in range(3):
-                size[k] = turns[kind, t, k]
+                size[k] = goods.turns[kind, t, k]
                 start[k] = space[k]
                 end[k] = start[k] + size[k]
                 if end[k] > space[3 + k]:
                     fits = False
             if not fits:
                 continue
-            score = place_score(rule, axes, start, end, box, space)
+            score = place_score(style, start, end, box, space)
             tie = (end[2] << 40) + (end[1] << 20) + end[0]
             if found and (score > best_score or (score == best_score and tie >= best_tie)):
                 continue
-            if not is_allowed(
-                placed, count, load, kind, start, size, support_min, load_max, weight
-            ):
+            if not is_allowed(placed, count, load, kind, start, size, support_min, goods):
                 continue
             found = True
             best_score = score
@@ -275,97 +278,62 @@ def choose_place(
 
 
 @kernel
-def fill(
-    order,
-    turns,
-    turn_count,
-    weight,
-    volume,
-    closed_top,
-    load_max,
-    box,
-    limits,
-    support_min,
-    rule,
-    axes,
-    placed,
-    taken,
-):
+def least_edges(order, goods):
+    """Return the shortest edge along each axis that any piece of a sequence can have."""
+    least = np.full(3, 1 << 20, np.int64)
+    for kind in order:
+        for t in range(goods.turn_count[kind]):
+            for k in range(3):
+                least[k] = min(least[k], goods.turns[kind, t, k])
+    return least
+
+
+@kernel
+def fill(order, goods, box, limits, support_min, style, placed, taken):
     """Put the pieces of a sequence into one box; return how many found a place.
 
-    Shape: order[i] is a kind; turns[kind, turn, 3]; limits = weight, volume, pieces;
-    load_max is empty when nothing limits loads (-1 = none for one kind).
+    Shape: order[i] is a kind; limits = weight, volume, pieces; style = placing rule and axes.
     Writes placed[i] = kind, x, y, z, dx, dy, dz and taken[position in order] = 0 or 1.
     """
-    n_kinds = turns.shape[0]
-    least = np.full(3, 1 << 20, np.int64)
-    for j in range(order.shape[0]):
-        kind = order[j]
-        taken[j] = 0
-        for t in range(turn_count[kind]):
-            for k in range(3):
-                least[k] = min(least[k], turns[kind, t, k])
+    least = least_edges(order, goods)
     spaces = np.empty((SPACES_MAX + 8, 6), np.int64)
     cuts = np.empty((SPACES_MAX + 8, 6), np.int64)
-    for k in range(3):
-        spaces[0, k] = 0
-        spaces[0, 3 + k] = box[k]
+    spaces[0, :3] = 0
+    spaces[0, 3:] = box
     n_spaces = 1
-    failed = np.zeros(n_kinds, np.int64)
+    failed = np.zeros(goods.weight.shape[0], np.int64)
     load = np.zeros(order.shape[0] + 1)
     best = np.empty(6, np.int64)
     count = 0
     weight_left, volume_left = limits[0], limits[1]
+    taken[: order.shape[0]] = 0
     for j in range(order.shape[0]):
-        if count >= limits[2]:
-            break
         kind = order[j]
         # Room only shrinks, so a kind that once found no place finds none later; with a support
         # rule a new top may carry it, and it is tried again.
-        if failed[kind] == 1 or weight[kind] > weight_left or volume[kind] > volume_left:
+        if (
+            failed[kind] == 1
+            or count >= limits[2]
+            or goods.weight[kind] > weight_left
+            or goods.volume[kind] > volume_left
+        ):
             continue
         if not choose_place(
-            kind,
-            spaces,
-            n_spaces,
-            turns,
-            turn_count,
-            closed_top,
-            weight,
-            load_max,
-            box,
-            support_min,
-            rule,
-            axes,
-            placed,
-            count,
-            load,
-            best,
+            kind, spaces, n_spaces, goods, box, support_min, style, placed, count, load, best
         ):
             if support_min == 0.0:
                 failed[kind] = 1
             continue
         row = placed[count]
         row[0] = kind
-        for k in range(6):
-            row[1 + k] = best[k]
-        if load_max.shape[0] > 0:
-            spread_load(placed, count, load, count, weight[kind], load_max, True)
-        top = box[2] if closed_top[kind] == 1 else row[3] + row[6]
-        n_spaces = cut_spaces(
-            spaces,
-            n_spaces,
-            cuts,
-            row[1],
-            row[2],
-            row[3],
-            row[1] + row[4],
-            row[2] + row[5],
-            top,
-            least,
-        )
+        row[1:] = best
+        if goods.load_max.shape[0] > 0:
+            spread_load(placed, count, load, count, goods.weight[kind], goods.load_max, True)
+        x, y, z = row[1], row[2], row[3]
+        top = box[2] if goods.closed_top[kind] == 1 else z + row[6]
+        n_spaces = cut_spaces(spaces, n_spaces, cuts, x, y, z, x + row[4], y + row[5], top, least)
         taken[j] = 1
-        weight_left -= weight[kind]
-        volume_left -= volume[kind]
+        weight_left -= goods.weight[kind]
+        volume_left -= goods.volume[kind]
         count += 1
     return count
