@@ -1,5 +1,6 @@
 """Planning in a worker process: results come back, overruns and crashes do not hurt the caller."""
 
+import asyncio
 import os
 import time
 
@@ -29,3 +30,13 @@ async def test_work_that_overruns_is_given_up_and_the_next_call_is_served(pool):
     with pytest.raises(PlanTimeout):
         await pool.offload(time.sleep, 60, timeout_s=0.2)
     assert await pool.offload(abs, -2, timeout_s=30) == 2
+
+
+async def test_work_that_queues_behind_an_overrun_is_done_by_the_next_worker(pool):
+    await pool.offload(len, [1], timeout_s=30)
+    overrun = asyncio.create_task(pool.offload(time.sleep, 30, timeout_s=0.5))
+    await asyncio.sleep(0.05)
+    queued = [pool.offload(len, [1] * n, timeout_s=30) for n in range(4)]
+    assert await asyncio.gather(*queued) == [0, 1, 2, 3]
+    with pytest.raises(PlanTimeout):
+        await overrun

@@ -68,6 +68,13 @@ class PlanPool:
                 if job is None or not job.cancelled():
                     self._discard(executor, kill=True)
                 raise PlanTimeout(f"no plan after {timeout_s} s") from None
+            except asyncio.CancelledError:
+                # Withdrawn with the worker that another caller's overrun ended, or we are cancelled.
+                task = asyncio.current_task()
+                if job is None or not job.cancelled() or (task is not None and task.cancelling()):
+                    raise
+                if attempt == 2:
+                    raise PlanFailed("the planning worker was ended twice") from None
             except BrokenProcessPool:
                 self._discard(executor, kill=True)
                 if attempt == 2:
