@@ -69,7 +69,7 @@ class PlanPool:
                     self._discard(executor, kill=True)
                 raise PlanTimeout(f"no plan after {timeout_s} s") from None
             except asyncio.CancelledError:
-                # Withdrawn with the worker that another caller's overrun ended, or we are cancelled.
+                # Withdrawn with the worker that another's overrun ended, or we are cancelled.
                 task = asyncio.current_task()
                 if job is None or not job.cancelled() or (task is not None and task.cancelling()):
                     raise

@@ -21,6 +21,7 @@ STUCK = 25  # refusals in a row until a person calls for help
 # What a person does after being told no: the way out whose word fits the sentence.
 WAY_OUT = {"CartonFull": "full", "WeightOff": "recount", "NothingLoaded": "later"}
 IDLE_S, IDLE_MAX_S = 0.2, 2.0  # seconds between two looks for work, growing while there is none
+SCAN_EACH = 3  # more pieces of one item than this are keyed as a number at the bench
 CHUNK = 48  # pieces a receiver puts on one plate
 
 
@@ -127,7 +128,7 @@ class Person:
             case "load":
                 return self._load(step)
             case "pack":
-                return "", self._scans(step.questions, self._goods_in_tote(step))
+                return self._pack(step)
             case "pick" if step.ref.startswith("pick/"):
                 return self._pick(step)
         return "", self._scans(step.questions, {})
@@ -155,11 +156,17 @@ class Person:
             return "later", []
         return "", self._scans(step.questions, {})
 
-    def _goods_in_tote(self, step: Step) -> dict[str, str]:
-        """An item that still lies in the tote, by the words on the page."""
-        found = re.findall(r"[0-9]+ × ([^ ,]+)", step.note)
-        asked = any(question.fact == "item" for question in step.questions)
-        return {"item": self.rng.choice(found)} if found and asked else {}
+    def _pack(self, step: Step) -> tuple[str, list[str]]:
+        """An item that still lies in the tote, by the words on the page; many of one are keyed."""
+        found = re.findall(r"([0-9]+) × ([^ ,]+)", step.note)
+        if not found or all(question.fact != "item" for question in step.questions):
+            return "", self._scans(step.questions, {})
+        qty, sku = self.rng.choice(found)
+        keyed = hands.path_of(step, "qty")
+        if int(qty) <= SCAN_EACH or keyed is None or self._refusals:
+            return "", self._scans(step.questions, {"item": sku})
+        most = next(question.most for question in keyed if question.fact == "qty")
+        return "qty", self._scans(keyed, {"item": sku, "qty": str(min(int(qty), most))})
 
     def _short_eyes(self, code: str, questions: Sequence[Question]) -> dict[str, str]:
         if code != "short":
