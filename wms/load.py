@@ -80,12 +80,17 @@ def demo_badges() -> list[Badge]:
     return [Badge(u.code, u.name, badge_label(u.badge), u.pin, u.roles) for u in users]
 
 
+# A planner that knows nothing of tables just filled picks plans that take minutes.
+ANALYZE = text("ANALYZE")
+
+
 async def load_demo_if_empty(db: Db) -> bool:
     """Load the demo warehouse into a database without any warehouse; True when it did."""
     async with db.transaction() as tx:
         if (await tx.execute(ANY_WAREHOUSE)).scalar_one():
             return False
         await load(tx, demo_dir(), datetime.now(UTC))
+        await tx.execute(ANALYZE)
         return True
 
 
@@ -94,6 +99,7 @@ async def load_directory(db: Db, directory: Path, at: datetime | None = None) ->
     try:
         async with db.transaction() as tx:
             loaded = await load(tx, directory, at or datetime.now(UTC))
+            await tx.execute(ANALYZE)
     except BadFolder as refusal:
         return LoadReport(problems=tuple(refusal.problems))
     words = {file: _told(put) for file, put in loaded.files.items() if put.added or put.present}
