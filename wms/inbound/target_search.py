@@ -16,7 +16,7 @@ from wms.inventory.fits import Load, Room
 from wms.inventory.space import Held
 from wms.stamp import Stamp
 
-ATTEMPTS = 4
+ATTEMPTS = 8
 
 
 class _Near(msgspec.Struct):
@@ -68,7 +68,8 @@ async def find_targets(
         now = await rooms_of(tx, stamp, chosen, not_task_ids)
         if all(known[bin_id] == now[bin_id] for bin_id in chosen):
             return plan
-        known |= now
+        # Somebody was quicker; look at all bins again, or each try learns of one full bin only.
+        known = await rooms_of(tx, stamp, [each.bin_id for each in near], not_task_ids)
     return Plan(puts=[], left=list(loads))
 
 
