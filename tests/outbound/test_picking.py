@@ -72,6 +72,18 @@ async def test_the_same_act_sent_twice_in_parallel_happens_once(world: World):
     assert (await line_parts(world, order))["picked"] == 3
 
 
+async def test_the_same_refused_act_sent_twice_in_parallel_gets_one_answer(world: World):
+    _, tour = await one_pick(world)
+    await bind_all(world, tour)
+    step = (await show(world, tour)).steps[0]
+    sent = act(step, (w.bin_label("A-02-01"),))
+
+    given = await asyncio.gather(*(send(world, sent) for _ in range(6)))
+
+    assert {answer.code for answer in given} == {"WrongScan"}
+    assert await w.scalar(world, "SELECT count(*) FROM scan WHERE warehouse_id = :w AND NOT ok") == 1
+
+
 async def test_a_wrong_scan_says_what_was_expected_and_changes_nothing(world: World):
     _, tour = await one_pick(world)
     await bind_all(world, tour)

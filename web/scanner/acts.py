@@ -7,8 +7,8 @@ over whatever the world says now.
 from collections.abc import Awaitable, Callable
 
 from wms import replay
-from wms.db import Db, Tx
-from wms.errors import Busy, Conflict, Denied, Invalid, WmsError
+from wms.db import Db, RuleBroken, Tx
+from wms.errors import Busy, Denied, Invalid, WmsError
 from wms.outbound import pick_confirm
 from wms.outbound.pick_confirm import PartOnly
 from wms.replay import KeyReused
@@ -65,7 +65,7 @@ async def _refused(db: Db, stamp: Stamp, act: Act, refusal: WmsError) -> Answer:
             if before is not None:
                 return before
             await replay.record(tx, stamp, act, answer)
-    except Conflict as error:
-        if isinstance(error, KeyReused):
-            raise
+    except RuleBroken:  # the same act, refused in parallel, was stored first
+        async with db.reading() as tx:
+            return await replay.find_answer(tx, stamp, act) or answer
     return answer
