@@ -81,7 +81,9 @@ async def test_the_same_refused_act_sent_twice_in_parallel_gets_one_answer(world
     given = await asyncio.gather(*(send(world, sent) for _ in range(6)))
 
     assert {answer.code for answer in given} == {"WrongScan"}
-    assert await w.scalar(world, "SELECT count(*) FROM scan WHERE warehouse_id = :w AND NOT ok") == 1
+    assert (
+        await w.scalar(world, "SELECT count(*) FROM scan WHERE warehouse_id = :w AND NOT ok") == 1
+    )
 
 
 async def test_a_wrong_scan_says_what_was_expected_and_changes_nothing(world: World):
