@@ -17,10 +17,11 @@ from wms.bench.sets_batching import READERS as BATCHING
 from wms.bench.sets_packing import READERS as PACKING
 from wms.bench.sets_release import READERS as RELEASE
 from wms.bench.sets_routing import READERS as ROUTING
+from wms.bench.sets_slotting import READERS as SLOTTING
 from wms.bench.sets_waves import READERS as WAVES
 
 # Folder name -> reader. A longer name is tried first, so `sprp_scattered` is never read as `sprp`.
-READERS: dict[str, Reader] = {**ROUTING, **BATCHING, **WAVES, **RELEASE, **PACKING}
+READERS: dict[str, Reader] = {**ROUTING, **BATCHING, **WAVES, **RELEASE, **PACKING, **SLOTTING}
 
 EQUAL = 1e-6
 WARM_SECONDS = 0.2
