@@ -2,7 +2,11 @@
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +44,24 @@ async def test_work_that_queues_behind_an_overrun_is_done_by_the_next_worker(poo
     assert await asyncio.gather(*queued) == [0, 1, 2, 3]
     with pytest.raises(PlanTimeout):
         await overrun
+
+
+def plan_once_and_be_killed() -> None:
+    """A server that has planned once and then dies without a chance to clean up."""
+
+    async def worker() -> int:
+        return await PlanPool().offload(os.getpid, timeout_s=30)
+
+    print(asyncio.run(worker()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_ends_when_its_server_is_killed():
+    code = "from tests.planning.test_pool import plan_once_and_be_killed as run; run()"
+    server = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
+    assert server.returncode == -signal.SIGKILL
+    worker = int(server.stdout)
+    end = time.monotonic() + 10
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < end, "the planning worker outlived its server"
+        time.sleep(0.02)

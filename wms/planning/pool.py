@@ -7,6 +7,8 @@ What must stay true: `offload` returns or raises within about `timeout_s`; a cal
 
 import asyncio
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +25,19 @@ class PlanFailed(Exception):
     """The worker process died twice on this problem; use the simple rule."""
 
 
+def _end_with_parent() -> None:
+    """Let this worker die when its server is killed and can no longer end it."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("a planning worker runs in a process of its own")
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class PlanPool:
     """A small set of worker processes for pure planning functions."""
 
@@ -35,7 +50,9 @@ class PlanPool:
     def _running(self) -> ProcessPoolExecutor:
         if self._executor is None:
             spawn = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self.workers, mp_context=spawn)
+            self._executor = ProcessPoolExecutor(
+                self.workers, mp_context=spawn, initializer=_end_with_parent
+            )
         return self._executor
 
     def _discard(self, executor: ProcessPoolExecutor, *, kill: bool) -> None:
