@@ -10,6 +10,7 @@ from tests.floor.acting import claim, events, ledger_holds, look, send, table
 from tests.world import World
 from wms import barcodes
 from wms.inbound import putaway, receiving
+from wms.inbound.putaway import OthersFirst
 from wms.inventory.fits import BinBlocked, BinFull, BinKeepsOneItem, NotStorage
 from wms.steps import Answer, Step, WrongScan
 from wms.tasks.rules import StaleStep, WorkTaken
@@ -240,3 +241,33 @@ async def test_only_its_person_puts_and_only_once(world: World) -> None:
     with pytest.raises(StaleStep):
         await put(world, step, LP1, label)
     assert await build.on_hand(world, "MUG", target(step)) == 48
+
+
+async def test_where_no_bin_has_room_the_plate_is_set_aside(world: World) -> None:
+    await shape(world, "A-%", blocked="true")
+    await shape(world, "R-%", blocked="true")
+    await stage(world, LP1, ("MUG", 48))
+    [step] = await steps(world)
+    answer = await put(world, step, LP1, build.bin_label("CLARIFY"), path="aside")
+    assert answer.tone == "task_done"
+    assert await build.on_hand(world, "MUG", "CLARIFY") == 48
+    assert await table(world, "SELECT state FROM task") == [("cancelled",)]
+    codes = [each["code"] for each in await events(world, "task.exception_raised")]
+    assert codes == ["no_bin", "set_aside"]
+    await ledger_holds(world)
+
+
+async def test_the_rest_of_an_opened_plate_is_set_aside_or_goes_to_reserve(world: World) -> None:
+    await shape(world, "A-%", blocked="true")
+    await shape(world, "A-02-05", blocked="false", capacity_mm3=20 * MUG_MM3)
+    await shape(world, "R-%", capacity_mm3=30 * MUG_MM3)
+    await stage(world, LP1, ("MUG", 48))
+    into_pick, rest = await steps(world)
+    assert (target(into_pick), target(rest)[0]) == ("A-02-05", "R")
+    with pytest.raises(OthersFirst):
+        await put(world, rest, LP1, build.bin_label(target(rest)))
+    await put(world, into_pick, LP1, build.bin_label("A-02-05"))
+    [rest] = await steps(world)
+    await put(world, rest, build.bin_label(target(rest)))
+    assert await build.on_hand(world, "MUG", target(rest)) == 28
+    await ledger_holds(world)

@@ -55,6 +55,13 @@ def test_goods_are_spread_when_no_bin_takes_all_of_them() -> None:
     assert plan([load(70)], *bins).left[0].qty == 10
 
 
+def test_what_no_pick_bin_takes_stays_on_its_plate_in_reserve() -> None:
+    bins = [bin_(n, capacity_mm3=20 * MM3) for n in (1, 2)]
+    made = plan([load(50)], *bins, bin_(3, "reserve", capacity_mm3=30 * MM3))
+    assert targets(made) == [(1, 20), (2, 20), (3, 10)]
+    assert (made.puts[-1].load, made.left) == (None, [])
+
+
 def test_a_mixed_plate_is_broken_up() -> None:
     made = plan([load(5, 1), load(6, 2)], bin_(1, mix_items=False), bin_(2, mix_items=False),
                 bin_(3, "reserve"))  # fmt: skip

@@ -42,6 +42,10 @@ class NoSuchBin(NotFound):
     say = "There is no bin {bin} in this warehouse. Scan the label on the bin."
 
 
+class OthersFirst(Refused):
+    say = "Other goods of plate {lpn} go first. Reload the page and do its steps in order."
+
+
 class TakesWholePlates(Refused):
     say = "{bin} keeps whole plates, and more of this plate is to be spread. Take a pick bin."
 
@@ -126,6 +130,8 @@ async def confirm(tx: Tx, stamp: Stamp, act: Act) -> Answer:
         await leases.give_back(tx, stamp, task.tour_id)
         return Answer(ok=True, say="Given back", go="/floor")
     plate = await plates.take_plate(tx, stamp, put.lpn_id)
+    if act.path == "aside":
+        return await _set_aside(tx, stamp, put, plate)
     if act.path == "full":
         return await _full(tx, stamp, task, put, plate, int(facts.get("fit", "0")))
     if act.path == "blocked":
@@ -145,8 +151,10 @@ async def _put(
         raise NoSuchBin(bin=bin_code)
     room = await space.lock_room(tx, stamp, found.id, [task.id])
     held = await space.list_held(tx, stamp, plate.id)
+    if put.item_id is None and put.puts_open > 1:
+        raise OthersFirst(lpn=plate.code)
     if room.kind == "reserve":
-        if put.item_id is not None and put.puts_open > 1:
+        if put.puts_open > 1:
             raise TakesWholePlates(bin=room.code)
         _require(fits.plate_refusal(room, [each.load for each in held]))
         moved = await lpns.relocate(tx, stamp, plate, room.bin_id, "putaway", task_id=task.id)
@@ -276,6 +284,25 @@ async def _blocked(tx: Tx, stamp: Stamp, task: Task, put: PutFacts, plate: Lpn) 
     say = await _retarget(tx, stamp, task, put, plate, put.qty_done, [put.to_bin_id])
     return Answer(ok=True, say=f"{put.to_code} is blocked. {say}", tone="care",
                   go=f"/floor/putaway/{task.tour_id}")  # fmt: skip
+
+
+async def _set_aside(tx: Tx, stamp: Stamp, put: PutFacts, plate: Lpn) -> Answer:
+    """No bin has room: the plate waits in the clarify bin for a lead, and the person is free."""
+    found = await row(
+        tx, sql.FIND_BIN, _Id, warehouse_id=stamp.warehouse_id, code=put.clarify_code
+    )
+    assert found is not None
+    room = await space.lock_room(tx, stamp, found.id, [put.id])
+    held = await space.list_held(tx, stamp, plate.id)
+    moved = await lpns.relocate(tx, stamp, plate, room.bin_id, "putaway", task_id=put.id)
+    await _tell_moved(tx, stamp, put, plate, room, moved, held, plate.code)
+    values = {"warehouse_id": stamp.warehouse_id, "tour_id": put.tour_id}
+    open_ = [each.id for each in await rows(tx, sql.OPEN_PUTS, _Id, **values)]
+    await leases.cancel_tasks(tx, stamp, open_, "no bin found: set aside")
+    await engine.close_tour(tx, stamp, put.tour_id, room.bin_id)
+    await _tell_trouble(tx, stamp, put.tour_id, put.id, "set_aside", room.code, plate.code)
+    return Answer(ok=True, say=f"{plate.code} waits in {room.code}. Tell your lead",
+                  tone="task_done")  # fmt: skip
 
 
 async def _retarget(

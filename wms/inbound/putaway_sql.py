@@ -10,7 +10,10 @@ _PUTS = """
            p.id AS lpn_id, p.code AS lpn_code, p.bin_id AS lpn_bin_id,
            held.contents, held.items > 1 AS mixed,
            b.id AS to_bin_id, coalesce(b.code, '') AS to_code,
-           coalesce(b.check_digits, '') AS check_digits, t.reason, u.goods_in_hand,
+           coalesce(b.check_digits, '') AS check_digits,
+           coalesce((SELECT c.code FROM bin c WHERE c.warehouse_id = t.warehouse_id
+             AND c.kind = 'clarify' ORDER BY c.id LIMIT 1), '') AS clarify_code,
+           t.reason, u.goods_in_hand,
            (SELECT count(*) FROM task o WHERE o.warehouse_id = t.warehouse_id
              AND o.tour_id = t.tour_id AND o.state = 'open') AS puts_open
       FROM task t
@@ -92,6 +95,10 @@ SEEN_FULL = text(
 # Somebody put goods into it after all: it is full no more.
 FULL_NO_MORE = text("DELETE FROM bin_full WHERE warehouse_id = :warehouse_id AND bin_id = :bin_id")
 FIND_BIN = text("SELECT id FROM bin WHERE warehouse_id = :warehouse_id AND code = :code")
+OPEN_PUTS = text(
+    "SELECT id FROM task"
+    " WHERE warehouse_id = :warehouse_id AND tour_id = :tour_id AND state = 'open'"
+)
 BLOCK_BIN = text("UPDATE bin SET blocked = true WHERE warehouse_id = :warehouse_id AND id = :id")
 RETARGET = text(
     """

@@ -2,7 +2,8 @@
 
 Scan the plate, go, scan the bin (or key its check digits). A mixed plate also asks for the item
 that goes into this bin. Another bin is taken when it is legal: its second scan confirms. The ways
-out: bin full (part may have gone in), bin blocked, give back.
+out: bin full (part may have gone in), bin blocked, give back; where no bin is known, the plate can
+be set aside for a lead.
 """
 
 import msgspec
@@ -36,6 +37,7 @@ class PutFacts(msgspec.Struct, kw_only=True):
     to_bin_id: int | None
     to_code: str
     check_digits: str
+    clarify_code: str
     reason: str
     goods_in_hand: bool
     puts_open: int
@@ -103,6 +105,12 @@ def _paths(put: PutFacts) -> tuple[Path, ...]:
         paths.append(Path(code="full", word="Bin full",
                           questions=(*_load_questions(put), here, *fit)))  # fmt: skip
         paths.append(Path(code="blocked", word="Bin blocked", questions=()))
+    elif put.clarify_code:
+        there = {label("BN", put.clarify_code): {"bin": put.clarify_code}}
+        aside = Question(fact="bin", ask="Set the plate aside", show=put.clarify_code,
+                         accepts=there)  # fmt: skip
+        plate = () if put.goods_in_hand else _load_questions(put)[:1]
+        paths.append(Path(code="aside", word="No room: set aside", questions=(*plate, aside)))
     if not put.goods_in_hand:
         paths.append(Path(code="later", word="Give back"))
     return tuple(paths)

@@ -56,13 +56,14 @@ def choose_targets(
     """The plan for one plate: as a whole into reserve, or item by item into pick bins.
 
     A plate of one item may go either way, whichever is cheaper. A mixed plate is broken up; it
-    goes to reserve as it is only when nothing of it fits in a pick bin.
+    goes to reserve as it is only when nothing of it fits in a pick bin. What the pick bins do not
+    take stays on the plate, which goes to reserve last.
     """
     loose = _loose(loads, velocity, candidates)
     one_item = len(loads) == 1
     whole = _whole_plate(loads, velocity, candidates) if one_item or not loose.puts else None
     if whole is None:
-        return loose
+        return _with_rest(loose, velocity, candidates)
     cost, put = whole
     single = loose.puts[0] if len(loose.puts) == 1 and not loose.left else None
     if single is not None and _score_of(single, velocity, candidates) <= cost:
@@ -84,6 +85,12 @@ def _whole_plate(
     best, bin_id, chosen = min(fitting, key=lambda ranked: ranked[:2])
     total = sum(load.qty for load in loads)
     return best, Put(bin_id=bin_id, qty=total, load=None, reason=_why(chosen, 0))
+
+
+def _with_rest(plan: Plan, velocity: dict[int, str], candidates: Sequence[Candidate]) -> Plan:
+    """The plan, with what is left over standing on its plate in reserve when there is room."""
+    rest = _whole_plate(plan.left, velocity, candidates) if plan.puts and plan.left else None
+    return plan if rest is None else Plan(puts=[*plan.puts, rest[1]], left=[])
 
 
 def _loose(

@@ -221,7 +221,7 @@ class Theatre:
                     raise task.exception() or RuntimeError
             now = await report.totals(self.db, self.warehouse_id)
             self.tell(now, "")
-            seen = (now.orders, now.scans, now.orders_shipped)
+            seen = (now.orders, now.scans - now.scans_rejected, now.orders_shipped)
             if seen != before:
                 before, quiet_since = seen, time.monotonic()
             if self.options.exit and await self._is_over(now, time.monotonic() - quiet_since):

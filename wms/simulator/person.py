@@ -131,6 +131,8 @@ class Person:
                 return self._pack(step)
             case "pick" if step.ref.startswith("pick/"):
                 return self._pick(step)
+            case "putaway" if (aside := hands.path_of(step, "aside")) is not None:
+                return "aside", self._scans(aside, {})
         return "", self._scans(step.questions, {})
 
     def _pick(self, step: Step) -> tuple[str, list[str]]:
