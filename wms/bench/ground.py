@@ -1,4 +1,4 @@
-"""A generated warehouse for benches: pickers who each hold one long tour, all by set-based SQL."""
+"""A generated warehouse for benches: pickers who hold tours of a usual size, all by set-based SQL."""
 
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from wms.ids import uuid7
 
 PIN = "1111"
 ITEMS, BINS = 2_000, 5_000
+ORDERS_A_TOUR = 15
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ INSERT INTO movement (warehouse_id, at, kind, from_bin_id, to_bin_id, owner_id, 
     FROM bin b WHERE b.kind = 'pick'
 """
 
-# Every order has 4 lines of one piece from random bins; one tour a picker holds all of theirs.
+# Every order has 4 lines of one piece from random bins; 15 orders are a tour with one tote.
 WORK = """
 INSERT INTO outbound_order (warehouse_id, owner_id, external_id, state, carrier_id, cutoff_at,
                             created_at, picks_open)
@@ -56,13 +57,15 @@ INSERT INTO allocation (warehouse_id, order_line_id, balance_id, qty)
 INSERT INTO tour (warehouse_id, kind, state, due_at, rank_at, claimed_by, device, claimed_at,
                   lease_until, created_at)
   SELECT 1, 'pick', 'claimed', now(), now(), u.id, '{tag}', now(), now() + interval '1 day', now()
-    FROM app_user u;
+    FROM app_user u, generate_series(1, {tours_each}) n;
 INSERT INTO lpn (warehouse_id, code, kind, state, bin_id)
-  SELECT 1, '{tag}-T' || u.id, 'tote', 'open',
-         (SELECT id FROM bin WHERE code = 'HAND-' || u.code) FROM app_user u;
+  SELECT 1, '{tag}-T' || t.id, 'tote', 'open',
+         (SELECT b.id FROM bin b JOIN app_user u ON b.code = 'HAND-' || u.code
+           WHERE u.id = t.claimed_by)
+    FROM tour t WHERE t.device = '{tag}';
 INSERT INTO tour_slot (warehouse_id, tour_id, slot, order_id, lpn_id)
   SELECT 1, t.id, 1, (SELECT min(id) FROM outbound_order),
-         (SELECT id FROM lpn WHERE code = '{tag}-T' || t.claimed_by)
+         (SELECT id FROM lpn WHERE code = '{tag}-T' || t.id)
     FROM tour t WHERE t.device = '{tag}';
 INSERT INTO task (warehouse_id, tour_id, seq, kind, item_id, from_bin_id, qty, order_id,
                   order_line_id, allocation_id, slot, created_at)
@@ -72,8 +75,8 @@ INSERT INTO task (warehouse_id, tour_id, seq, kind, item_id, from_bin_id, qty, o
     JOIN order_line l ON l.id = a.order_line_id
     JOIN outbound_order o ON o.id = l.order_id AND o.external_id LIKE '{tag}-%'
     JOIN balance b ON b.id = a.balance_id
-    JOIN LATERAL (SELECT t.id FROM tour t WHERE t.device = '{tag}'
-                  ORDER BY t.id OFFSET l.order_id % {users} LIMIT 1) t ON true
+    JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM tour WHERE device = '{tag}') t
+      ON t.n = l.order_id % ({users} * {tours_each})
 """
 
 ACTS = """
@@ -81,7 +84,7 @@ SELECT u.code, t.id, t.version, b.code AS bin_code, 'CODE' || t.item_id AS item,
   FROM task t JOIN tour r ON r.id = t.tour_id JOIN app_user u ON u.id = r.claimed_by
   JOIN bin b ON b.id = t.from_bin_id
   JOIN tour_slot s ON s.tour_id = t.tour_id JOIN lpn l ON l.id = s.lpn_id
- WHERE r.device = $1 AND t.state = 'open' ORDER BY t.seq
+ WHERE r.device = $1 AND t.state = 'open' ORDER BY r.id, t.seq
 """
 
 
@@ -110,11 +113,13 @@ async def make_ground(url: str, users: int) -> Ground:
 
 
 async def make_work(url: str, tag: str, orders: int, users: int) -> dict[str, list[bytes]]:
-    """Released orders, one tour a picker; the JSON acts that pick them, by picker's code."""
+    """Released orders in tours; the JSON acts that pick them, by picker's code."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
-            await _script(connection, WORK, tag=tag, orders=orders, items=ITEMS, users=users)
+            tours_each = max(1, orders // users // ORDERS_A_TOUR)
+            await _script(connection, WORK, tag=tag, orders=orders, items=ITEMS, users=users,
+                          tours_each=tours_each)  # fmt: skip
         await connection.execute("VACUUM ANALYZE")
         found = await connection.fetch(ACTS, tag)
     finally:
