@@ -7,26 +7,23 @@ GET    /{owner}/{external_id}                its lines, and what came
 POST   /{owner}/{external_id}/cancel         {"reason": "..."}
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post, put
 
 from web.api.paging import BadPage, json, limit_of, page
-from web.api.security import REQUEST, Partner, partner_of
+from web.api.security import REQUEST, partner_of
+from web.api.writes import again, same_as_path
 from wms.db import Tx
-from wms.documents import BadDocument, DocumentError, decode, parse
-from wms.errors import Busy
+from wms.documents import decode, parse
 from wms.inbound import asn, queries
 from wms.inbound.asn_documents import AsnDoc, Outcome
 
-TRIES = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ASNS = "/v1/warehouses/{code:str}/asns"
 ASN = ASNS + "/{owner:str}/{external_id:str}"
-T = TypeVar("T")
 
 
 class Why(msgspec.Struct):
@@ -41,15 +38,14 @@ async def put_asn(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "asns:write")
     owner, external_id = _names(request)
     value = decode(await request.body())
-    if isinstance(value, dict):
-        _same_as_path(value, "owner", owner)
-        _same_as_path(value, "external_id", external_id)
+    same_as_path(value, "owner", owner)
+    same_as_path(value, "external_id", external_id)
     document, unknown = parse(value, AsnDoc)
 
     async def announce(tx: Tx) -> Outcome:
         return await asn.announce(tx, partner.stamp, partner.client, document)
 
-    outcome = msgspec.structs.replace(await _again(partner, announce), unknown_fields=unknown)
+    outcome = msgspec.structs.replace(await again(partner, announce), unknown_fields=unknown)
     return json(outcome, 201 if outcome.outcome == "created" else 200)
 
 
@@ -94,33 +90,12 @@ async def cancel_asn(request: REQUEST) -> Response[Any]:
     async def cancel(tx: Tx) -> Outcome:
         return await asn.cancel(tx, partner.stamp, partner.client, owner, external_id, why.reason)
 
-    return json(await _again(partner, cancel))
-
-
-async def _again(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
-    """One transaction; a transient refusal is tried twice more before the partner hears of it."""
-    for _ in range(TRIES - 1):
-        try:
-            async with partner.db.transaction() as tx:
-                return await act(tx)
-        except Busy:
-            continue
-    async with partner.db.transaction() as tx:
-        return await act(tx)
+    return json(await again(partner, cancel))
 
 
 def _names(request: REQUEST) -> tuple[str, str]:
     path = request.path_params
     return str(path["owner"]), str(path["external_id"])
-
-
-def _same_as_path(value: dict[str, Any], name: str, expected: str) -> None:
-    """A member that repeats the path may, and must not contradict it. Raises BadDocument."""
-    given = value.setdefault(name, expected)
-    if given != expected:
-        raise BadDocument(
-            [DocumentError(f"/{name}", "contradicts-path", f"The path says {expected}", str(given))]
-        )
 
 
 def _token(at: datetime, id: int) -> str:

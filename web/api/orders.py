@@ -12,22 +12,20 @@
 A rejected order is an event as well, so a rejection commits and is answered, not raised.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post, put
-from litestar.enums import MediaType
 
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
+from web.api.writes import again, keyed, same_as_path
 from web.errors import problem
 from web.paging import page_place, page_token
-from wms import requests
 from wms.access.rules import OwnerForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, check, decode, parse
-from wms.errors import Busy, Conflict
+from wms.errors import Conflict
 from wms.outbound import cancelling, orders, queries
 from wms.outbound.order_documents import OrderDoc, Outcome
 from wms.outbound.order_events import OrderHead, UnknownOrder
@@ -35,8 +33,6 @@ from wms.outbound.order_events import find_order as find_head
 from wms.outbound.queries import Filter
 
 BATCH_MAX = 1000
-TRIES = 3
-T = TypeVar("T")
 ORDERS = "/v1/warehouses/{code:str}/orders"
 ORDER = ORDERS + "/{owner:str}/{external_id:str}"
 
@@ -69,15 +65,14 @@ async def put_order(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "orders:write")
     value = decode(await request.body())
     _, owner, external_id = _names(request)
-    if isinstance(value, dict):
-        _same_as_path(value, "owner", owner)
-        _same_as_path(value, "external_id", external_id)
+    same_as_path(value, "owner", owner)
+    same_as_path(value, "external_id", external_id)
     document, unknown = parse(value, OrderDoc)
 
     async def accept(tx: Tx) -> Outcome:
         return (await orders.accept(tx, partner.stamp, [document], partner.client.owner_ids))[0]
 
-    outcome = await _again(partner, accept)
+    outcome = await again(partner, accept)
     if outcome.outcome == "rejected":
         if any(error.code == "forbidden-owner" for error in outcome.errors):
             return problem(OwnerForbidden(code=partner.client.code), request)
@@ -107,24 +102,11 @@ async def post_orders(request: REQUEST) -> Response[Any]:
         raise BadDocument(
             [DocumentError("", "wrong-length", f"Expected a list of 1 to {BATCH_MAX} orders")]
         )
-    key = request.headers.get("idempotency-key")
-    asked = None
-    if key is not None:
-        asked = requests.asked(partner.client.code, key, f"POST {request.url.path}", value)
 
-    async def accept(tx: Tx) -> Response[Any]:
-        if asked is not None:
-            stored = await requests.find_answered(tx, partner.stamp, asked)
-            if stored is not None:
-                answer = _raw(stored.answer.encode(), stored.status)
-                answer.headers["Idempotency-Replayed"] = "true"
-                return answer
-        answer = msgspec.json.encode(await _accept_batch(tx, partner, value))
-        if asked is not None:
-            await requests.record_answer(tx, partner.stamp, asked, 200, answer)
-        return _raw(answer, 200)
+    async def accept(tx: Tx) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(await _accept_batch(tx, partner, value))
 
-    return await _again(partner, accept)
+    return await keyed(request, partner, value, accept)
 
 
 async def _accept_batch(tx: Tx, partner: Partner, values: list[Any]) -> Batch:
@@ -194,7 +176,7 @@ async def cancel_order(request: REQUEST) -> Response[Any]:
         head = await _head(tx, partner, request)
         return await cancelling.cancel(tx, partner.stamp, head.id, why.reason)
 
-    verdict = await _again(partner, cancel)
+    verdict = await again(partner, cancel)
     if verdict.verdict == "refused":
         _, _, external_id = _names(request)
         return problem(CancelRefused(external_id=external_id, stage=verdict.stage), request)
@@ -211,7 +193,7 @@ async def hold_order(request: REQUEST) -> Response[Any]:
         head = await _head(tx, partner, request)
         return await orders.hold(tx, partner.stamp, head.id, why.reason)
 
-    return json(_brief(await _again(partner, hold)))
+    return json(_brief(await again(partner, hold)))
 
 
 @post(f"{ORDER}/release-hold", status_code=200, summary="Let a held order go on")
@@ -222,19 +204,7 @@ async def release_hold(request: REQUEST) -> Response[Any]:
         head = await _head(tx, partner, request)
         return await orders.release_hold(tx, partner.stamp, head.id)
 
-    return json(_brief(await _again(partner, release)))
-
-
-async def _again(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
-    """One transaction; a transient refusal is tried twice more before the partner hears of it."""
-    for _ in range(TRIES - 1):
-        try:
-            async with partner.db.transaction() as tx:
-                return await act(tx)
-        except Busy:
-            continue
-    async with partner.db.transaction() as tx:
-        return await act(tx)
+    return json(_brief(await again(partner, release)))
 
 
 async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:
@@ -253,24 +223,11 @@ def _names(request: REQUEST) -> tuple[str, str, str]:
     return str(path["code"]), str(path.get("owner", "")), str(path.get("external_id", ""))
 
 
-def _same_as_path(value: dict[str, Any], name: str, expected: str) -> None:
-    """A member that repeats the path may, and must not contradict it. Raises BadDocument."""
-    given = value.setdefault(name, expected)
-    if given != expected:
-        raise BadDocument(
-            [DocumentError(f"/{name}", "contradicts-path", f"The path says {expected}", str(given))]
-        )
-
-
 def _brief(head: OrderHead) -> dict[str, Any]:
     return {
         "id": str(head.id), "owner": head.owner, "external_id": head.external_id,
         "state": head.state, "hold_reason": head.hold_reason, "version": head.version,
     }  # fmt: skip
-
-
-def _raw(body: bytes, status: int) -> Response[Any]:
-    return Response(body, media_type=MediaType.JSON, status_code=status)
 
 
 HANDLERS = [

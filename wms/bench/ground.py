@@ -1,4 +1,4 @@
-"""A generated warehouse for benches: pickers who hold tours of a usual size, all by set-based SQL."""
+"""A generated warehouse for benches: pickers who hold tours of a usual size, by set-based SQL."""
 
 from datetime import UTC, datetime
 

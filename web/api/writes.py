@@ -1,0 +1,77 @@
+"""How a partner's write runs: tried again when the floor is busy, remembered under its key."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from litestar import Response
+from litestar.enums import MediaType
+
+from web.api.security import REQUEST, Partner
+from wms import requests
+from wms.db import Tx
+from wms.documents import BadDocument, DocumentError
+from wms.errors import Busy
+
+T = TypeVar("T")
+TRIES = 3
+
+
+async def again(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
+    """One transaction; a transient refusal is tried twice more before the partner hears of it."""
+    for _ in range(TRIES - 1):
+        try:
+            async with partner.db.transaction() as tx:
+                return await act(tx)
+        except Busy:
+            continue
+    async with partner.db.transaction() as tx:
+        return await act(tx)
+
+
+async def keyed(
+    request: REQUEST,
+    partner: Partner,
+    value: Any,
+    act: Callable[[Tx], Awaitable[tuple[int, bytes]]],
+    *,
+    needed: bool = False,
+) -> Response[Any]:
+    """`act` (status and JSON of its answer) under the request's Idempotency-Key, if it has one.
+
+    The answer is stored with the effect; the same request again gets it back, byte by byte, with
+    `Idempotency-Replayed: true`. Raises RequestKeyMissing when one is `needed`, RequestKeyReused.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None and needed:
+        raise requests.RequestKeyMissing()
+    route = f"{request.method} {request.url.path}"
+    asked = None if key is None else requests.asked(partner.client.code, key, route, value)
+
+    async def run(tx: Tx) -> Response[Any]:
+        if asked is not None:
+            stored = await requests.find_answered(tx, partner.stamp, asked)
+            if stored is not None:
+                answer = raw(stored.answer.encode(), stored.status)
+                answer.headers["Idempotency-Replayed"] = "true"
+                return answer
+        status, body = await act(tx)
+        if asked is not None:
+            await requests.record_answer(tx, partner.stamp, asked, status, body)
+        return raw(body, status)
+
+    return await again(partner, run)
+
+
+def same_as_path(value: Any, name: str, expected: str) -> None:
+    """A member that repeats the path may, and must not contradict it. Raises BadDocument."""
+    if not isinstance(value, dict):
+        return
+    given = value.setdefault(name, expected)
+    if given != expected:
+        raise BadDocument(
+            [DocumentError(f"/{name}", "contradicts-path", f"The path says {expected}", str(given))]
+        )
+
+
+def raw(body: bytes, status: int) -> Response[Any]:
+    return Response(body, media_type=MediaType.JSON, status_code=status)
