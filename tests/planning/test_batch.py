@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planning.worlds import hall, shortest_by_trying
+from wms.planning import batch
 from wms.planning.batch import Batches, BatchLine, BatchOrder, Cart, plan_batches, slots_needed
 from wms.planning.route import plan_route
 from wms.planning.stop import MaxRounds
@@ -90,6 +91,19 @@ def test_same_seed_same_plan_more_rounds_never_longer_and_never_beyond_first_com
     assert more.distance_mm <= some.distance_mm <= none.distance_mm
     assert none.distance_mm <= first_come_mm(orders, cart)
     assert more.bound_mm <= more.distance_mm
+
+
+def test_very_many_orders_are_planned_in_windows_by_the_same_rules(monkeypatch):
+    monkeypatch.setattr(batch, "WINDOW", 6)
+    orders = [
+        BatchOrder(f"o{k}", (BatchLine(f"{k}", f"{k * 7 % 4}-{k * 5 % 8}", 1),)) for k in range(20)
+    ]
+    cart = Cart(3)
+    plan_ = plan(orders, cart)
+    riders = sorted(stowed.order for tour in plan_.tours for stowed in tour.orders)
+    assert riders == sorted(order.id for order in orders)
+    assert all(len(tour.orders) <= 3 for tour in plan_.tours)
+    assert plan_.distance_mm <= first_come_mm(orders, cart)
 
 
 def best_by_trying(orders, cart) -> float:

@@ -10,11 +10,12 @@ Source: savings with exact tours, then annealed exchanges (`batch_search`).
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
 
-from wms.planning.batch_run import Search
+from wms.planning.batch_run import Search, first_come
 from wms.planning.floor import FloorMap, compile_floor
 from wms.planning.route import plan_route
 from wms.planning.route_dp import LEVELS_MAX
@@ -22,6 +23,8 @@ from wms.planning.stop import MaxRounds, StopRule, Watch
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
+# Orders searched together; fewer where there are very many, so that a whole day takes seconds.
+WINDOW, MANY, WINDOW_OF_MANY = 250, 1500, 120
 
 
 class BatchLine(Struct, frozen=True):
@@ -211,15 +214,19 @@ def plan_batches(
         return Batches((), 0, "empty", "nothing to do", 0, proven=True)
     watch = stop()
     floor, reached = compile_orders(layout, orders, start, end)
+    caps = np.array(caps_of(cart), np.int64)
     parts: list[tuple[list[int], Search]] = []
-    for number, rows in enumerate(urgency_groups(orders, due_spread_s)):
+    urgent = urgency_groups(orders, due_spread_s)
+    for rows in (part for group in urgent for part in _windows(group, reached)):
         masks = np.array([floor.mask(reached[k]) for k in rows])
         loads = np.array([load_of(orders[k], cart) for k in rows], np.int64)
-        caps = np.array(caps_of(cart), np.int64)
-        parts.append((rows, Search(floor, masks, loads, caps, seed + number)))
+        parts.append((rows, Search(floor, masks, loads, caps, seed + len(parts))))
     rounds, reason = _search([search for _, search in parts], watch)
     groups = [[rows[k] for k in group] for rows, search in parts for group in search.members()]
-    tours = [_tour(layout, [orders[k] for k in group], cart, start, end) for group in groups]
+    ends = (start, end)
+    tours = [_tour(layout, [orders[k] for k in group], cart, ends) for group in groups]
+    if len(parts) > len(urgent):
+        tours = _not_worse_than_first_come(layout, orders, cart, ends, urgent, tours)
     assert sorted(k for group in groups for k in group) == list(range(len(orders)))
     total = sum(tour.distance_mm for tour in tours)
     good = all(tour.fits and not tour.unreachable for tour in tours) and total < math.inf
@@ -227,8 +234,44 @@ def plan_batches(
     return Batches(tuple(tours), total, "savings + annealing", reason, rounds, bound, False, good)
 
 
+def _windows(rows: list[int], reached: list[list[Place]]) -> list[list[int]]:
+    """Many orders are searched in parts of neighbours: a search grows with their square."""
+    if len(rows) <= WINDOW:
+        return [rows]
+
+    def middle(row: int) -> tuple[float, float, int]:
+        places = reached[row]
+        count = max(1, len(places))
+        return sum(p.column for p in places) / count, sum(p.y for p in places) / count, row
+
+    ranked = sorted(rows, key=middle)
+    turn = {row: number for number, row in enumerate(rows)}
+    parts = -(-len(rows) // (WINDOW if len(rows) <= MANY else WINDOW_OF_MANY))
+    cuts = [len(rows) * k // parts for k in range(parts + 1)]
+    return [sorted(ranked[a:b], key=turn.__getitem__) for a, b in pairwise(cuts)]
+
+
+def _not_worse_than_first_come(
+    layout: Layout,
+    orders: Sequence[BatchOrder],
+    cart: Cart,
+    ends: tuple[str, str],
+    urgent: list[list[int]],
+    tours: list[Tour],
+) -> list[Tour]:
+    """The tours, or those of the simple rule where cutting into windows did worse than it."""
+    simple: list[Tour] = []
+    for rows in urgent:
+        loads = np.array([load_of(orders[k], cart) for k in rows], np.int64)
+        group = first_come(loads, np.array(caps_of(cart), np.int64))
+        for number in range(int(group[-1]) + 1):
+            riders = [orders[k] for k, g in zip(rows, group, strict=True) if g == number]
+            simple.append(_tour(layout, riders, cart, ends))
+    return min(tours, simple, key=lambda plan: sum(tour.distance_mm for tour in plan))
+
+
 def _search(parts: list[Search], watch: Watch) -> tuple[int, str]:
-    """Rounds over all groups until the rule says stop."""
+    """Rounds, each for one part in turn, until the rule says stop."""
     rounds = 0
     while True:
         reason = watch(float(sum(part.cost for part in parts)))
@@ -236,15 +279,15 @@ def _search(parts: list[Search], watch: Watch) -> tuple[int, str]:
             return rounds, reason
         if all(part.settled for part in parts):
             return rounds, "nothing to improve"
+        open_parts = [part for part in parts if not part.settled]
+        open_parts[rounds % len(open_parts)].improve()
         rounds += 1
-        for part in parts:
-            part.improve()
 
 
-def _tour(layout: Layout, orders: list[BatchOrder], cart: Cart, start: str, end: str) -> Tour:
+def _tour(layout: Layout, orders: list[BatchOrder], cart: Cart, ends: tuple[str, str]) -> Tour:
     """Route and slots of one group."""
     spots = [line.spot for order in orders for line in order.lines]
-    route = plan_route(layout, spots, start, end)
+    route = plan_route(layout, spots, *ends)
     stowed, used = [], 0
     for order in orders:
         need = slots_needed(order, cart)

@@ -10,7 +10,9 @@ from wms.planning import batch_search as inner
 from wms.planning.floor import FloorMap
 
 MOVES = 2000
-HOT, COLD, FIRST_CYCLE, LONGER = 0.03, 0.001, 50, 2.0
+HOT, COLD, FIRST_CYCLE, LONGER = 0.03, 0.001, 50, 1.6
+# A cycle that finds nothing is followed by a hotter one, so that small cases do not get stuck.
+HOTTER, HOTTEST = 2.5, 16.0
 
 
 def first_come(loads: np.ndarray, caps: np.ndarray) -> np.ndarray:
@@ -45,6 +47,7 @@ class Search:
             self.best, total = simple, alone
         self.costs = np.array([total, total])
         self.left, self.cycle, self.heat, self.cooling = 0, FIRST_CYCLE, 0.0, 1.0
+        self.boost, self.before = 1.0, total + 1
 
     def _regroup(self, wanted: np.ndarray) -> int:
         return int(inner.regroup(self.flat, self.store, self.memo, self.work, wanted))
@@ -78,8 +81,12 @@ class Search:
         if self.left == 0:
             self.costs[0] = self._regroup(self.best)
             self.left = self.cycle
-            self.heat = HOT * self.cost / len(set(self.best.tolist()))
-            self.cooling = (COLD / HOT) ** (1 / (self.cycle * MOVES))
+            self.boost = 1.0 if self.cost < self.before else self.boost * HOTTER
+            self.boost = self.boost if self.boost <= HOTTEST else 1.0
+            self.before = self.cost
+            hot = HOT * self.boost
+            self.heat = hot * self.cost / len(set(self.best.tolist()))
+            self.cooling = (COLD / hot) ** (1 / (self.cycle * MOVES))
             self.cycle = int(self.cycle * LONGER)
         self.left -= 1
         self.heat = inner.anneal(

@@ -11,7 +11,9 @@ from wms.planning.batch_run import Search
 from wms.planning.batch_search import COST, GROUP_SIZE, GROUPS
 from wms.planning.stop import Watch
 
-MOVES, FIRST_CYCLE, LONGER = 2000, 50, 2.0
+MOVES, FIRST_CYCLE, LONGER = 2000, 50, 1.6
+# A cycle that finds nothing is followed by a hotter one, so that small cases do not get stuck.
+HOTTER, HOTTEST = 2.5, 7.0
 
 
 class WaveSearch:
@@ -65,6 +67,7 @@ class WaveSearch:
     def run(self, watch: Watch) -> tuple[int, str]:
         """Rounds until the rule says stop; how many, and why."""
         rounds, left, cycle, heat, cooling = 0, 0, FIRST_CYCLE, 0.0, 1.0
+        boost, before = 1.0, (1 << 62, 0)
         weight = int(self.shift[inner.WEIGHT])
         while True:
             reason = watch(float(self.costs[2] + weight * self.costs[1]))
@@ -74,8 +77,12 @@ class WaveSearch:
                 return rounds, "nothing to improve"
             if left == 0:
                 self._go_on_from_best()
-                left, heat = cycle, inner.HOT * self._mean_walk_ms()
-                cooling = (inner.COLD / inner.HOT) ** (1 / (cycle * MOVES))
+                now = (int(self.costs[1]), int(self.costs[2]))
+                boost = 1.0 if now < before else boost * HOTTER
+                boost, before = boost if boost <= HOTTEST else 1.0, now
+                hot = inner.HOT * boost
+                left, heat = cycle, hot * self._mean_walk_ms()
+                cooling = (inner.COLD / hot) ** (1 / (cycle * MOVES))
                 cycle = int(cycle * LONGER)
             rounds, left = rounds + 1, left - 1
             heat = inner.anneal_wave(
