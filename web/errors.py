@@ -57,6 +57,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "unauthenticated": ProblemType(
         401, "Nobody is signed in", "no", "No session, or an API key that is not known."
     ),
+    "token-expired": ProblemType(
+        401, "The key or token has expired", "later", "Get a fresh token, or a new key."
+    ),
     "forbidden": ProblemType(403, "Not allowed", "no", "The role is missing."),
     "forbidden-scope": ProblemType(403, "The key lacks a scope", "no", "Names the scope."),
     "forbidden-owner": ProblemType(
@@ -100,6 +103,10 @@ OF_LEAF = {
     "RequestKeyReused": "idempotency-key-reuse",
     "NotSignedIn": "unauthenticated",
     "KeyUnknown": "unauthenticated",
+    "CredentialMissing": "unauthenticated",
+    "KeyExpired": "token-expired",
+    "TokenInvalid": "unauthenticated",
+    "CertificateWrong": "unauthenticated",
     "ScopeMissing": "forbidden-scope",
     "OwnerForbidden": "forbidden-owner",
     "WarehouseForbidden": "forbidden-site",
@@ -177,8 +184,9 @@ def problem(error: WmsError, request: Request[Any, Any, Any]) -> Response[bytes]
     if correlation:
         document["correlation_id"] = correlation
     headers = {"Retry-After": str(RETRY_AFTER_S)} if document["retryable"] else {}
-    if document["status"] == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+    challenge = getattr(error, "challenge", "Bearer" if document["status"] == 401 else "")
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
     return Response(
         msgspec.json.encode(document),
         status_code=document["status"],

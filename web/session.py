@@ -91,7 +91,7 @@ async def client_of(connection: Connection) -> ApiClient:
     """The partner system whose key is in `Authorization: Bearer …`. Raises KeyUnknown."""
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key:
-        raise rules.KeyUnknown()
+        raise rules.CredentialMissing()
     memory = memory_of(connection)
     client: ApiClient | None = memory.find(key)
     if client is None:

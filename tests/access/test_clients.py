@@ -13,7 +13,7 @@ async def test_a_key_finds_its_partner_until_it_is_renewed_or_off(world: World) 
         key = await clients.create_client(tx, "ERP", warehouse_ids=[world.warehouse_id])
         found = await clients.get_client(tx, key)
         assert (found.code, found.warehouse_ids) == ("ERP", (world.warehouse_id,))
-        assert (found.owner_ids, found.scopes) == ((), SCOPES)
+        assert (found.owner_ids, found.scopes) == ((), tuple(SCOPES))
         renewed = await clients.renew_key(tx, "ERP")
         with pytest.raises(KeyUnknown):
             await clients.get_client(tx, key)

@@ -156,7 +156,7 @@ async def test_a_partner_needs_a_key_with_the_scope(
         (f"Bearer {reader}", "partner:ERP"),
         (f"Bearer {other}", "ScopeMissing"),
         ("Bearer nonsense", "KeyUnknown"),
-        ("", "KeyUnknown"),
+        ("", "CredentialMissing"),
     ):
         answer = await browser.get("/orders", headers={"authorization": header})
         assert answer.text == said

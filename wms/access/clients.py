@@ -42,7 +42,7 @@ async def create_client(
     code: str,
     *,
     warehouse_ids: Sequence[int],
-    scopes: Sequence[str] = SCOPES,
+    scopes: Sequence[str] = tuple(SCOPES),
     owner_ids: Sequence[int] = (),
 ) -> str:
     """A new partner; returns its key, which cannot be read again. No `owner_ids`: every owner.

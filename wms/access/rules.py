@@ -28,17 +28,28 @@ ROLES_OF_WORK: dict[str, tuple[str, ...]] = {
     "inquire": FLOOR_ROLES,
 }
 
-SCOPES = (
-    "orders:read",
-    "orders:write",
-    "asns:read",
-    "asns:write",
-    "items:read",
-    "items:write",
-    "inventory:read",
-    "events:read",
-    "webhooks:write",
-)
+# What a partner's key or token may open: `<object>:<verb>`, each with the sentence that a person
+# reads before granting it. The office page, the CLI and the API's document are made from this.
+SCOPES: dict[str, str] = {
+    "orders:read": "Read orders with their lines, cartons and events.",
+    "orders:write": "Create, change, hold and release orders.",
+    "asns:read": "Read announced deliveries and what was received of them.",
+    "asns:write": "Announce, change and cancel deliveries.",
+    "items:read": "Read items with their pack levels and barcodes.",
+    "items:write": "Create and change items.",
+    "inventory:read": "Read stock levels and balances.",
+    "events:read": "Read the event log.",
+    "webhooks:write": "Manage the endpoints that hear events, their keys and their deliveries.",
+    "orders:cancel": "Cancel orders.",
+    "events:replay": "Send events of the past again.",
+    "masks:admin": "Choose a mask profile that shows personal or finance fields.",
+    "money:read": "Read charges, rates and invoices; every read is audited.",
+    "exceptions:read": "Read exceptions and reconciliation.",
+    "exceptions:write": "Assign, resolve and comment exceptions.",
+    "files:read": "Read interchange files and what became of them.",
+    "files:write": "Send interchange files.",
+    "audit:read": "Read the audit log.",
+}
 
 
 class NotSignedIn(Denied):
@@ -51,10 +62,35 @@ class RoleMissing(Denied):
 
 class KeyUnknown(Denied):
     say = "That API key is not known or no longer active."
+    challenge = 'Bearer error="invalid_token", error_description="not known or revoked"'
+
+
+class CredentialMissing(KeyUnknown):
+    say = "This request carries no API key and no access token (Authorization: Bearer ...)."
+    challenge = "Bearer"  # RFC 6750: no error code when nothing was presented
+
+
+class KeyExpired(KeyUnknown):
+    say = "That {what} expired at {expired_at}. {next}"
+    challenge = 'Bearer error="invalid_token", error_description="expired"'
+
+
+class TokenInvalid(KeyUnknown):
+    say = "That access token is not valid: {reason}."
+    challenge = 'Bearer error="invalid_token", error_description="not valid"'
+
+
+class CertificateWrong(KeyUnknown):
+    say = "That access token is bound to another client certificate."
+    challenge = 'Bearer error="invalid_token", error_description="bound to another certificate"'
 
 
 class ScopeMissing(Denied):
     say = "The key of {code} has no scope {needed}."
+
+    @property
+    def challenge(self) -> str:
+        return f'Bearer error="insufficient_scope", scope="{self.facts["needed"]}"'
 
 
 class WarehouseForbidden(Denied):
