@@ -260,7 +260,7 @@ ATTEMPTS = text(
      WHERE a.endpoint_id = :endpoint_id
        AND (CAST(:event_id AS uuid) IS NULL OR a.event_id = :event_id)
        AND (NOT :failed OR a.class <> 'ok')
-     ORDER BY a.id DESC LIMIT :limit
+     ORDER BY a.at DESC, a.id DESC LIMIT :limit
     """
 )
 

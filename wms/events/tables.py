@@ -54,6 +54,7 @@ MODES = ("ordered", "unordered", "batch")
 PARKED_STATES = ("due", "waiting", "inflight", "dead")
 VERDICTS = ("processed", "rejected", "deferred")
 REPLAY_STATES = ("running", "done", "cancelled")
+REPLAY_MODES = ("same_id", "probe")
 
 # Partitioned by `slot`: three children in schema wms_part written in turn by the clock and
 # truncated once sealed, so nothing is deleted row by row. The identity has CACHE 1: the sealer
@@ -126,6 +127,7 @@ seal_state = Table(
     col("block_pos", BigInteger, default="0"),  # last position inside a closed block
     col("block_hash", LargeBinary, default=r"'\x'"),
     _at("created_at", default="now()"),
+    col("first_pos", BigInteger, default="1"),  # what came before was dropped with its partition
 )
 
 seal_block = Table(
@@ -178,6 +180,7 @@ endpoint = Table(
     _at("verified_at", null=True),
     _at("created_at"),
     col("created_by", Text, default="''"),
+    col("probes", Integer, default="0"),  # raised by a person: look now whether it answers
     CheckConstraint(f"state in {ENDPOINT_STATES}", name="state_known"),
     CheckConstraint(f"mode in {MODES}", name="mode_known"),
     CheckConstraint("lanes in (1, 2, 4, 8, 16, 32, 64)", name="lanes_power_of_two"),
@@ -258,31 +261,65 @@ attempt = Table(
     col("body", Text, default="''"),  # first 4 KiB of a failed answer
     col("kids", ARRAY(Text), default="'{}'"),
     col("batch_id", Text, default="''"),
-    Index("attempt_endpoint_ix", "warehouse_id", "endpoint_id", "id"),
+    Index("attempt_endpoint_ix", "warehouse_id", "endpoint_id", "at"),
     Index("attempt_event_ix", "warehouse_id", "event_id"),
 )
 
 event_receipt = Table(
-    "event_receipt",  # what the subscriber's own system says it did with the event
+    "event_receipt",  # what the subscriber's own system says it did with the event; last word
     metadata,
     _warehouse(),
-    Column("endpoint_id", BigInteger, ForeignKey("endpoint.id"), primary_key=True),
+    Column("source", Text, primary_key=True),  # endpoint/<code> or consumer/<partner>/<name>
     Column("event_id", Uuid, primary_key=True),
+    col("endpoint_id", BigInteger, ForeignKey("endpoint.id"), null=True),
+    col("type", Text, default="''"),
+    col("okey", Text, default="''"),
+    col("pos", BigInteger, default="0"),
     col("verdict", Text),
     col("code", Text, default="''"),
     col("detail", Text, default="''"),
     _at("at"),
+    col("by", Text, default="''"),
+    _at("first_at"),
+    col("history", JSONB, default="'[]'"),  # verdicts before this one, newest last
     CheckConstraint(f"verdict in {VERDICTS}", name="verdict_known"),
     Index("event_receipt_event_ix", "warehouse_id", "event_id"),
+    Index("event_receipt_source_ix", "warehouse_id", "source", "at"),
+    Index(
+        "event_receipt_rejected_ix",
+        "warehouse_id",
+        "at",
+        postgresql_where=text("verdict = 'rejected'"),
+    ),
 )
 
 event_consumer = Table(
-    "event_consumer",  # cursors of those who pull
+    "event_consumer",  # cursors of those who pull; a name is its partner's own
     metadata,
     _warehouse(),
+    Column("client", Text, primary_key=True, server_default=text("''")),
     Column("name", Text, primary_key=True),
     col("pos", BigInteger, default="0"),
     _at("updated_at"),
+    _at("suspended_at", null=True),  # it slept longer than the log is kept
+)
+
+delivery_discarded = Table(
+    "delivery_discarded",  # dead deliveries that a person gave up
+    metadata,
+    _warehouse(),
+    Column("endpoint_id", BigInteger, ForeignKey("endpoint.id"), primary_key=True),
+    Column("pos", BigInteger, primary_key=True, autoincrement=False),
+    col("okey", Text),
+    col("event_id", Uuid),
+    col("type", Text),
+    col("n", SmallInteger),
+    _at("first_failed_at", null=True),
+    col("last_class", Text),
+    col("last_status", Integer),
+    col("by", Text),
+    col("reason", Text),
+    _at("at"),
 )
 
 replay = floor_table(
@@ -300,7 +337,11 @@ replay = floor_table(
     col("reason", Text, default="''"),
     _at("at"),
     _at("done_at", null=True),
+    col("mode", Text, default="'same_id'"),  # probe: only the first event is sent
+    col("rate_per_s", Integer, default="100"),
     CheckConstraint(f"state in {REPLAY_STATES}", name="state_known"),
+    CheckConstraint(f"mode in {REPLAY_MODES}", name="mode_known"),
+    CheckConstraint("rate_per_s between 1 and 10000", name="rate_sane"),
     Index(
         "replay_running_ix",
         "warehouse_id",
