@@ -40,7 +40,7 @@ scan = floor_table(
     col("ok", Boolean),
     col("answer", Text),
     UniqueConstraint("warehouse_id", "key"),
-    Index("scan_user_ix", "warehouse_id", "user_id", "id"),
+    Index("scan_user_ix", "warehouse_id", "user_id", "at"),
 )
 
 

@@ -118,7 +118,7 @@ PEOPLE = text(
           FROM task t WHERE t.warehouse_id = :warehouse_id AND t.tour_id = u.id) t ON true
       LEFT JOIN LATERAL (
         SELECT at FROM scan WHERE warehouse_id = :warehouse_id AND user_id = p.user_id
-         ORDER BY id DESC LIMIT 1) s ON true
+         ORDER BY at DESC LIMIT 1) s ON true
      ORDER BY u.id IS NULL, p.code LIMIT :limit
     """
 )
@@ -165,7 +165,7 @@ STUCK = text(
       FROM tour u JOIN app_user a ON a.id = u.claimed_by
       LEFT JOIN LATERAL (
         SELECT at FROM scan WHERE warehouse_id = u.warehouse_id AND user_id = a.id
-         ORDER BY id DESC LIMIT 1) s ON true
+         ORDER BY at DESC LIMIT 1) s ON true
      WHERE u.warehouse_id = :warehouse_id AND u.state = 'claimed' AND u.goods_in_hand
        AND u.lease_until < :at
      ORDER BY u.lease_until LIMIT 100

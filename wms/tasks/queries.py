@@ -40,7 +40,7 @@ OPEN_WORK = text(
 LAST_SCANS = text(
     """
     SELECT at, ref, ok, answer FROM scan
-     WHERE warehouse_id = :warehouse_id AND user_id = :user_id ORDER BY id DESC LIMIT 20
+     WHERE warehouse_id = :warehouse_id AND user_id = :user_id ORDER BY at DESC LIMIT 20
     """
 )
 # task_lpn_open_ix: the open work about a license plate.
