@@ -1,8 +1,10 @@
 """Imports every room's tables so that the metadata is whole (migrations, drift test)."""
 
 import wms.access.tables
+import wms.carriers.tables
 import wms.counting.tables
 import wms.events.tables
+import wms.files.tables
 import wms.inbound.tables
 import wms.inventory.tables
 import wms.masterdata.tables

@@ -49,6 +49,11 @@ SCOPES: dict[str, str] = {
     "files:read": "Read interchange files and what became of them.",
     "files:write": "Send interchange files.",
     "audit:read": "Read the audit log.",
+    "inventory:write": "Ask for corrections of stock.",
+    "appointments:read": "Read dock appointments and free times of docks.",
+    "appointments:write": "Book, change and cancel dock appointments.",
+    "shipments:read": "Read shipments with their cartons, milestones and proofs of delivery.",
+    "milestones:write": "Report milestones and proofs of delivery; manage signed hooks.",
 }
 
 

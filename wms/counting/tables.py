@@ -7,13 +7,17 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Text,
+    UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from wms.db import col, floor_key, floor_table
 
+REQUEST_STATES = ("posted", "counting", "waiting", "refused")
 COUNT_STATES = ("requested", "recount", "review", "posted", "cancelled")
 
 count = floor_table(
@@ -54,3 +58,32 @@ count_line = floor_table(
     floor_key("count_id", "count"),
     Index("count_line_count_ix", "warehouse_id", "count_id"),
 )
+
+adjustment_request = floor_table(
+    "adjustment_request",  # a correction that another system asks for, and what became of it
+    col("client", Text),
+    col("request_id", Text),
+    col("fingerprint", LargeBinary),  # of the document: the same id may not ask for another thing
+    col("state", Text),
+    col("owner_id", BigInteger, ForeignKey("owner.id")),
+    col("item_id", BigInteger, ForeignKey("item.id")),
+    col("bin_id", BigInteger, null=True),
+    col("lot_code", Text, default="''"),
+    col("serial", Text, default="''"),
+    col("status", Text, default="'available'"),
+    col("to_status", Text, default="''"),  # empty: the quantity changes, not the status
+    col("qty", Integer),  # signed when the quantity changes
+    col("reason", Text),
+    col("note", Text, default="''"),
+    col("count_ids", ARRAY(BigInteger), default="'{}'"),
+    col("requested_at", DateTime(timezone=True)),
+    col("decided_at", DateTime(timezone=True), null=True),
+    col("decided_by", BigInteger, ForeignKey("app_user.id"), null=True),
+    CheckConstraint(f"state in {REQUEST_STATES}", name="state_known"),
+    CheckConstraint("qty <> 0", name="asks_for_something"),
+    CheckConstraint("to_status = '' or qty > 0", name="a_status_is_given_to_units"),
+    floor_key("bin_id", "bin"),
+    UniqueConstraint("warehouse_id", "client", "request_id"),
+    Index("adjustment_request_waiting_ix", "warehouse_id", "id", postgresql_where=text(
+        "state = 'waiting'")),
+)  # fmt: skip

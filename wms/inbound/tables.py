@@ -93,3 +93,52 @@ bin_full = Table(
     col("seen_by", BigInteger, ForeignKey("app_user.id"), null=True),
     floor_key("bin_id", "bin"),
 )
+
+APPOINTMENT_STATES = ("booked", "arrived", "completed", "missed", "cancelled")
+
+appointment = floor_table(
+    "appointment",  # a carrier's time at a dock
+    col("external_id", Text),
+    col("client", Text),  # who made it
+    col("state", Text, default="'booked'"),
+    col("version", Integer, default="1"),
+    col("source_version", BigInteger, default="0"),
+    col("carrier_id", BigInteger, ForeignKey("carrier.id")),
+    col("dock_id", BigInteger),
+    col("direction", Text, default="'inbound'"),
+    col("starts_at", DateTime(timezone=True)),
+    col("ends_at", DateTime(timezone=True)),
+    col("trailer_no", Text, default="''"),
+    col("reason", Text, default="''"),
+    col("arrived_at", DateTime(timezone=True), null=True),
+    col("closed_at", DateTime(timezone=True), null=True),
+    CheckConstraint(f"state in {APPOINTMENT_STATES}", name="state_known"),
+    CheckConstraint("direction in ('inbound', 'outbound')", name="direction_known"),
+    CheckConstraint("ends_at > starts_at", name="window_has_length"),
+    floor_key("dock_id", "bin"),
+    UniqueConstraint("warehouse_id", "external_id"),
+    Index("appointment_start_ix", "warehouse_id", "starts_at", "id"),
+)
+
+appointment_asn = Table(
+    "appointment_asn",  # what an appointment brings
+    metadata,
+    Column("warehouse_id", Integer, ForeignKey("warehouse.id"), primary_key=True),
+    Column("appointment_id", BigInteger, primary_key=True),
+    Column("asn_id", BigInteger, primary_key=True),
+    floor_key("appointment_id", "appointment"),
+    floor_key("asn_id", "asn"),
+)
+
+dock_slot = Table(
+    "dock_slot",  # a quarter of an hour at a dock; the key lets nobody book it twice
+    metadata,
+    Column("warehouse_id", Integer, ForeignKey("warehouse.id"), primary_key=True),
+    Column("dock_id", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    col("appointment_id", BigInteger),
+    CheckConstraint("date_bin('15 minutes', at, '2000-01-01Z') = at", name="quarter_of_an_hour"),
+    floor_key("dock_id", "bin"),
+    floor_key("appointment_id", "appointment"),
+    Index("dock_slot_appointment_ix", "warehouse_id", "appointment_id"),
+)

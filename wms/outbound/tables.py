@@ -61,6 +61,20 @@ outbound_order = floor_table(
         "wave_id is not null")),
 )  # fmt: skip
 
+order_cancel = floor_table(
+    "order_cancel",  # what partners asked to cancel; not applied: the order is not known yet
+    col("owner_id", BigInteger, ForeignKey("owner.id")),
+    col("external_id", Text),
+    col("cancel_ref", Text),
+    col("client", Text),
+    col("reason", Text),
+    col("lines", JSONB, default="'[]'"),
+    col("at", DateTime(timezone=True)),
+    col("applied_at", DateTime(timezone=True), null=True),
+    col("answer", Text),
+    UniqueConstraint("warehouse_id", "owner_id", "external_id", "cancel_ref"),
+)
+
 order_line = floor_table(
     "order_line",
     col("order_id", BigInteger),
@@ -141,6 +155,7 @@ shipment_carton = floor_table(
     UniqueConstraint("warehouse_id", "sscc"),
     Index("shipment_carton_order_ix", "warehouse_id", "order_id"),
     Index("shipment_carton_load_ix", "warehouse_id", "load_id"),
+    Index("shipment_carton_tracking_ix", "warehouse_id", "tracking_no"),
     Index("shipment_carton_waiting_ix", "warehouse_id", "carrier_id", postgresql_where=text(
         "load_id is null")),
 )
