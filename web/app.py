@@ -13,7 +13,6 @@ from typing import Any
 
 from litestar import Litestar, get
 from litestar.datastructures import ResponseHeader
-from litestar.openapi import OpenAPIConfig
 from litestar.response import Redirect
 
 from web import assets, errors
@@ -83,7 +82,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
         route_handlers=[home, *assets.HANDLERS, *login.HANDLERS, *pages.HANDLERS, *OFFICE, *API],
         exception_handlers=errors.EXCEPTION_HANDLERS,
         response_headers=[ResponseHeader(name=k, value=v) for k, v in SECURITY_HEADERS.items()],
-        openapi_config=OpenAPIConfig(title="wms", version="1", path="/v1/schema"),
+        openapi_config=None,  # web.api.openapi builds the document
         lifespan=[_life],
         logging_config=None,
     )

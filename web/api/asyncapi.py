@@ -1,0 +1,74 @@
+"""The AsyncAPI 3 document: every event type as a message that we send to a subscriber's channel."""
+
+from typing import Any
+
+import msgspec
+
+from web.api.schemas import COMPONENTS, components
+from wms.events.catalog import TYPES
+from wms.events.envelope import Envelope
+from wms.events.samples import sample_event
+from wms.events.schemas import without_masked
+
+Json = dict[str, Any]
+WIRE = (
+    "Signed as Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`, `webhook-signature`); the "
+    "body is a CloudEvents 1.0 event in structured mode. At least once, in order of the ordering "
+    "key; the same events can be read by position at /v1/warehouses/{code}/events."
+)
+
+
+def asyncapi(version: str) -> Json:
+    """The document. Deterministic: the same catalogue gives the same bytes."""
+    _, known = components([*(kind.struct for kind in TYPES.values()), Envelope])
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Warehouse floor events", "version": version, "description": WIRE},
+        "defaultContentType": "application/json",
+        "channels": {
+            "endpoint": {
+                "address": None,
+                "title": "Your endpoint",
+                "description": "The URL that was given when the endpoint was made.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in TYPES},
+                "bindings": {"http": {"bindingVersion": "0.3.0"}},
+            }
+        },
+        "operations": {
+            "deliver": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/endpoint"},
+                "title": "Deliver an event",
+                "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
+            }
+        },
+        "components": {
+            "messages": {name: _message(name) for name in TYPES},
+            "schemas": without_masked(known),
+        },
+    }
+
+
+def _message(name: str) -> Json:
+    kind = TYPES[name]
+    return {
+        "name": name,
+        "title": name,
+        "summary": kind.text,
+        "contentType": "application/json",
+        "tags": [{"name": kind.volume}],
+        "correlationId": {"location": "$message.payload#/correlationid"},
+        "payload": event_schema(name),
+        "examples": [{"name": "full", "payload": msgspec.json.decode(sample_event(name))}],
+    }
+
+
+def event_schema(name: str) -> Json:
+    """The envelope with this type and its payload."""
+    return {
+        "allOf": [{"$ref": f"{COMPONENTS}Envelope"}],
+        "properties": {
+            "type": {"const": name},
+            "data": {"$ref": COMPONENTS + TYPES[name].struct.__name__},
+        },
+    }
