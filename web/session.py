@@ -17,7 +17,8 @@ from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from wms.access import clients, rules, signin
+from wms.access import api_keys, rules, signin
+from wms.access.installation import pepper
 from wms.access.rules import ApiClient, NotSignedIn, Session
 from wms.db import Db
 from wms.errors import Denied
@@ -96,8 +97,13 @@ async def client_of(connection: Connection) -> ApiClient:
     client: ApiClient | None = memory.find(key)
     if client is None:
         db: Db = connection.app.state.db
+        salt = pepper(connection.app.state.settings)
         async with db.reading() as tx:
-            client = memory.keep(key, await clients.get_client(tx, key))
+            client, used = await api_keys.find_client(tx, key, salt)
+        if used is not None:
+            async with db.transaction() as tx:
+                await api_keys.note_use(tx, used)
+        memory.keep(key, client)
     return client
 
 

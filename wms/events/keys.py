@@ -5,23 +5,19 @@ owner only. Losing it means new signing secrets for every endpoint; nothing else
 """
 
 import base64
-import hashlib
 import hmac
-import os
 import secrets
-from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from wms.access.installation import installation_key
 from wms.errors import Refused
 from wms.settings import Settings
 
 HMAC, ED25519 = "v1", "v1a"
-KEY_FILE = "secret.key"
 
 
 class KeyLost(Refused):
@@ -63,7 +59,7 @@ class Vault:
     """Seals and opens signing keys with the installation's key."""
 
     def __init__(self, settings: Settings) -> None:
-        self.where, key = _installation_key(settings)
+        self.where, key = installation_key(settings)
         self._fernet = Fernet(key)
         self.mask_key = hmac.digest(key, b"masks", "sha256")  # for hashes that stay joinable
 
@@ -77,22 +73,6 @@ class Vault:
         except InvalidToken:
             raise KeyLost(where=self.where) from None
         return Secret(kid=row.kid, alg=row.alg, key=key)
-
-
-def _installation_key(settings: Settings) -> tuple[str, bytes]:
-    phrase = os.environ.get("WMS_SECRET_KEY", "")
-    if phrase:
-        return "WMS_SECRET_KEY", base64.urlsafe_b64encode(hashlib.sha256(phrase.encode()).digest())
-    path = Path(settings.data_dir) / KEY_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        mine = path.with_name(f"{KEY_FILE}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-        with suppress(FileExistsError):  # another process was first: its key counts
-            os.link(mine, path)
-        mine.unlink()
-    return str(path), path.read_bytes()
 
 
 def new_secret(alg: str = HMAC) -> tuple[Secret, str, str]:

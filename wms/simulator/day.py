@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import text
 
 from wms.access.clients import create_client, renew_key
+from wms.access.installation import pepper
 from wms.barcodes import label
 from wms.db import Db
 from wms.errors import Conflict, WmsError
@@ -131,9 +132,10 @@ class Theatre:
         at = datetime.now(UTC)
         async with self.db.transaction() as tx:
             try:
-                key = await create_client(tx, "demo-erp", warehouse_ids=[self.warehouse_id])
+                key = await create_client(tx, "demo-erp", warehouse_ids=[self.warehouse_id],
+                                          pepper=pepper(self.settings))  # fmt: skip
             except Conflict:
-                key = await renew_key(tx, "demo-erp")
+                key = await renew_key(tx, "demo-erp", pepper=pepper(self.settings))
             new = endpoints.NewEndpoint(code="demo", url=url, name="Demo receiver", lanes=4,
                                         types=["*"], start="beginning")  # fmt: skip
             made = await endpoints.create(
