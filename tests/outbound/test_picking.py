@@ -2,10 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from tests import world as w
 from tests.outbound.picks import act, answers, bind_all, pick_tour, send, show
 from tests.world import World
 from wms import barcodes
+from wms.tasks.leases import hand_over
+from wms.tasks.rules import WorkTaken
 
 
 async def one_pick(world: World, qty: int = 3) -> tuple[dict, int]:
@@ -226,3 +230,25 @@ async def test_a_tote_in_use_is_refused(world: World):
     answer = await send(world, act(step, (taken,)))
 
     assert answer.code == "ToteNotFree"
+
+
+async def test_a_tour_that_is_handed_over_takes_its_totes_along(world: World):
+    order = await w.order(world, "SO-1", ("LAMP", 3), ("MUG", 2))
+    lamps = await w.stock(world, "LAMP", "A-01-01", 10)
+    mugs = await w.stock(world, "MUG", "A-02-01", 10)
+    tour = await pick_tour(world, order, [(0, "A-01-01", 3, lamps), (1, "A-02-01", 2, mugs)])
+    await bind_all(world, tour)
+    step = (await show(world, tour)).steps[0]
+    await send(world, act(step, answers(step)))
+
+    async with world.db.transaction() as tx:
+        await hand_over(tx, w.stamp(world, "SUE"), tour, world.users["PETE"])
+
+    assert await w.on_hand(world, "LAMP", "HAND-PIA") == 0
+    assert await w.on_hand(world, "LAMP", "HAND-PETE") == 3
+    step = (await show(world, tour, "PETE")).steps[0]
+    assert (await send(world, act(step, answers(step)), user="PETE")).ok
+    assert await w.on_hand(world, "MUG", "HAND-PETE") == 2
+    with pytest.raises(WorkTaken):
+        async with world.db.transaction() as tx:
+            await hand_over(tx, w.stamp(world, "SUE"), 999_999, world.users["PIA"])

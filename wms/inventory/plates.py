@@ -9,6 +9,7 @@ from sqlalchemy import text
 from wms.db import Tx, row
 from wms.errors import NotFound
 from wms.inventory.lpns import Lpn
+from wms.masterdata.layout import hand_bin_code
 from wms.stamp import Stamp
 
 
@@ -70,7 +71,12 @@ async def retire_when_empty(tx: Tx, stamp: Stamp, lpn_id: int) -> bool:
 
 async def hand_bin(tx: Tx, stamp: Stamp) -> int:
     """The bin that stands for this person's hands. Raises NoHand."""
-    code = f"HAND-{stamp.actor.partition(':')[2]}"
+    return await hand_bin_of(tx, stamp, stamp.actor.partition(":")[2])
+
+
+async def hand_bin_of(tx: Tx, stamp: Stamp, user_code: str) -> int:
+    """The bin that stands for the hands of a person. Raises NoHand."""
+    code = hand_bin_code(user_code)
     found = await row(tx, HAND_BIN, _Id, warehouse_id=stamp.warehouse_id, code=code)
     if found is None:
         raise NoHand(code=code)

@@ -124,9 +124,6 @@ STATIONS = text(
      WHERE warehouse_id = :warehouse_id AND kind = 'pack' AND NOT blocked ORDER BY code LIMIT 50
     """
 )
-HAND_BIN = text(
-    "SELECT id FROM bin WHERE warehouse_id = :warehouse_id AND kind = 'hand' AND code = :code"
-)
 TAKE_SLOT = text(
     """
     SELECT id, order_id, lpn_id FROM tour_slot

@@ -9,7 +9,7 @@ import msgspec
 
 from wms.db import Tx, row, rows
 from wms.errors import NotFound, Refused
-from wms.inventory import lpns
+from wms.inventory import lpns, plates
 from wms.outbound import pick_sql as sql
 from wms.outbound.cancelling import putback_needed
 from wms.outbound.pick_steps import (
@@ -120,7 +120,7 @@ async def bind(tx: Tx, stamp: Stamp, act: Act) -> Answer:
 
 async def bind_tote(tx: Tx, stamp: Stamp, code: str, slot_id: int, order_id: int) -> int:
     """Bind a free tote to a slot and an order; returns the tote's id. Raises ToteNotFree."""
-    hand = await hand_bin(tx, stamp)
+    hand = await plates.hand_bin(tx, stamp)
     tote = await lpns.take_or_create_lpn(tx, stamp, code, "tote", hand, state="free")
     if tote.kind != "tote" or tote.state != "free" or tote.order_id is not None:
         raise ToteNotFree(tote=code, why="holds another order" if tote.order_id else "is in use")
@@ -129,19 +129,6 @@ async def bind_tote(tx: Tx, stamp: Stamp, code: str, slot_id: int, order_id: int
     await tx.execute(sql.BIND_SLOT, {"warehouse_id": stamp.warehouse_id, "id": slot_id,
                                      "lpn_id": tote.id})  # fmt: skip
     return tote.id
-
-
-async def hand_bin(tx: Tx, stamp: Stamp) -> int:
-    """The bin that stands for this person's hands."""
-    code = f"HAND-{stamp.actor.partition(':')[2]}"
-    found = await row(tx, sql.HAND_BIN, _Id, warehouse_id=stamp.warehouse_id, code=code)
-    if found is None:
-        raise NotFoundHand(code=code)
-    return found.id
-
-
-class NotFoundHand(NotFound):
-    say = "There is no bin {code} for what this person carries. Load the users of this warehouse."
 
 
 async def require_mine(tx: Tx, stamp: Stamp, tour_id: int) -> engine.Tour:

@@ -1,10 +1,13 @@
 """Work that changes hands: skip, give back, expire, hand over, cancel."""
 
+import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx, row, rows
 from wms.errors import Refused
 from wms.events.outbox import emit
+from wms.inventory import lpns, plates
+from wms.masterdata.layout import hand_bin_code
 from wms.stamp import Stamp
 from wms.tasks import rules
 from wms.tasks.engine import NEXT_SEQ, Task, _Id
@@ -12,6 +15,16 @@ from wms.tasks.engine import NEXT_SEQ, Task, _Id
 
 class GoodsInHand(Refused):
     say = "Goods are in hand: bring them to a drop point first, or ask a supervisor to hand over."
+
+
+class _Hands(msgspec.Struct):
+    from_user_id: int
+    from_code: str
+    to_code: str
+
+
+class _Code(msgspec.Struct):
+    code: str
 
 
 CLAIM_ONE = text(
@@ -59,7 +72,28 @@ HAND_OVER = text(
     UPDATE tour SET claimed_by = :to_user_id, device = '', cause = :cause,
            lease_until = CAST(:at AS timestamptz) + interval '15 minutes'
      WHERE warehouse_id = :warehouse_id AND id = :id AND state = 'claimed'
+       AND claimed_by = :from_user_id
     RETURNING id
+    """
+)
+HANDS = text(
+    """
+    SELECT u.claimed_by AS from_user_id, f.code AS from_code, t.code AS to_code
+      FROM tour u JOIN app_user f ON f.id = u.claimed_by JOIN app_user t ON t.id = :to_user_id
+     WHERE u.warehouse_id = :warehouse_id AND u.id = :id AND u.state = 'claimed'
+    """
+)
+# The totes of the tour and the plate it stores, where they are in that person's hands.
+CARRIED = text(
+    """
+    SELECT l.code FROM lpn l
+      JOIN bin b ON b.warehouse_id = l.warehouse_id AND b.id = l.bin_id
+     WHERE l.warehouse_id = :warehouse_id AND b.kind = 'hand' AND b.code = :hand
+       AND l.id IN (
+         SELECT s.lpn_id FROM tour_slot s WHERE s.warehouse_id = :warehouse_id AND s.tour_id = :id
+         UNION ALL
+         SELECT t.lpn_id FROM task t WHERE t.warehouse_id = :warehouse_id AND t.tour_id = :id)
+     ORDER BY l.code
     """
 )
 CANCEL_TASKS = text(
@@ -121,17 +155,29 @@ async def expire_leases(tx: Tx, stamp: Stamp) -> int:
 
 
 async def hand_over(tx: Tx, stamp: Stamp, tour_id: int, to_user_id: int) -> None:
-    """A supervisor gives a held tour, goods and all, to another person. Emits task.assigned."""
-    values = {
-        "warehouse_id": stamp.warehouse_id,
-        "id": tour_id,
-        "to_user_id": to_user_id,
-        "at": stamp.at,
-        "cause": f"handover:{stamp.actor}",
-    }
-    await tx.execute(HAND_OVER, values)
+    """A supervisor gives a held tour, goods and all, to another person.
+
+    Locks the carried plates, their balances, then the tour. Emits task.assigned.
+    Raises WorkTaken, NoHand.
+    """
+    values = {"warehouse_id": stamp.warehouse_id, "id": tour_id}
+    hands = await row(tx, HANDS, _Hands, **values, to_user_id=to_user_id)
+    if hands is None:
+        raise rules.WorkTaken(why="nobody holds that work any more")
+    carried = await rows(tx, CARRIED, _Code, **values, hand=hand_bin_code(hands.from_code))
+    if carried:
+        target = await plates.hand_bin_of(tx, stamp, hands.to_code)
+        for plate in carried:
+            lpn = await lpns.take_lpn(tx, stamp, plate.code)
+            await lpns.relocate(tx, stamp, lpn, target, "move")
+    given = await row(
+        tx, HAND_OVER, _Id, **values, from_user_id=hands.from_user_id, to_user_id=to_user_id,
+        at=stamp.at, cause=f"handover:{stamp.actor}",
+    )  # fmt: skip
+    if given is None:
+        raise rules.WorkTaken(why="it changed hands a moment ago")
     await emit(tx, stamp, "task.assigned", f"tour/{tour_id}",
-               {"tour_id": tour_id, "kind": "handover", "user": str(to_user_id)})
+               {"tour_id": tour_id, "kind": "handover", "user": f"user:{hands.to_code}"})
 
 
 async def cancel_tasks(tx: Tx, stamp: Stamp, ids: list[int], reason: str) -> list[int]:
