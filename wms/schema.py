@@ -4,11 +4,13 @@ import wms.access.tables
 import wms.carriers.tables
 import wms.counting.tables
 import wms.events.tables
+import wms.exceptions.tables
 import wms.files.tables
 import wms.inbound.tables
 import wms.inventory.tables
 import wms.masterdata.tables
 import wms.outbound.tables
+import wms.reconciliation.tables
 import wms.replay
 import wms.requests
 import wms.tasks.tables

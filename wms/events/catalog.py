@@ -53,6 +53,7 @@ from wms.events.payload_stock import (
     InventoryLevelChanged,
     InventoryMoved,
     InventoryShortageFound,
+    InventorySnapshotPublished,
     InventoryStatusChanged,
     TaskAssigned,
     TaskCompleted,
@@ -62,6 +63,9 @@ from wms.events.payload_system import (
     DeliveryExhausted,
     EndpointEvent,
     EndpointSkipped,
+    ExceptionAssigned,
+    ExceptionOpened,
+    ExceptionResolved,
     TestPing,
 )
 
@@ -128,6 +132,10 @@ TYPES: dict[str, EventType] = {
     ),
     "inventory.shortage_found": EventType(
         InventoryShortageFound, LINE, STOCK, "A pick found less than booked."
+    ),
+    "inventory.snapshot_published": EventType(
+        InventorySnapshotPublished, DOCUMENT, "snapshot/<owner>",
+        "The trial balance of an owner's stock at a log position.",
     ),
     "handling_unit.created": EventType(
         HandlingUnitCreated, SCAN, "lpn/<code>", "A license plate came into use."
@@ -204,6 +212,27 @@ TYPES: dict[str, EventType] = {
     ),
     "delivery.exhausted": EventType(
         DeliveryExhausted, RARE, "endpoint/<code>", "A delivery ran out of attempts."
+    ),
+    "exception.opened": EventType(
+        ExceptionOpened, DOCUMENT, "exception/<id>", "Something is wrong, or wrong again."
+    ),
+    "exception.assigned": EventType(
+        ExceptionAssigned, DOCUMENT, "exception/<id>", "A person has it."
+    ),
+    "exception.resolved": EventType(
+        ExceptionResolved, DOCUMENT, "exception/<id>", "Done, gone by itself, or discarded."
+    ),
+    "delivery.discarded": EventType(
+        DeliveryDiscarded, RARE, "endpoint/<code>", "A person gave up a dead delivery."
+    ),
+    "receipt_verdict.rejected": EventType(
+        ReceiptRejected, RARE, "endpoint/<code>", "A subscriber says that it cannot use an event."
+    ),
+    "replay.started": EventType(
+        ReplayStarted, RARE, "endpoint/<code>", "A person has events of the past sent again."
+    ),
+    "consumer.suspended": EventType(
+        ConsumerSuspended, RARE, "consumer/<client>/<name>", "It slept longer than the log is kept."
     ),
     "test.ping": EventType(TestPing, RARE, "endpoint/<code>", "A test on request."),
 }

@@ -151,3 +151,14 @@ class TaskExceptionRaised(Payload):
     detail: str = ""
     action: str = ""
     who: Who | None = None
+
+
+class InventorySnapshotPublished(Payload):
+    """Totals of one owner's stock: what every event up to `as_of_pos` has made of it."""
+
+    snapshot_id: str
+    as_of_pos: int
+    owner: str
+    lines: int
+    units: dict[str, int]  # by stock status
+    hash: str

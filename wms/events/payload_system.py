@@ -1,6 +1,10 @@
 """Payloads the engine itself emits: endpoint life, dead deliveries, tests."""
 
-from wms.events.groups import Payload
+from typing import Any
+
+from msgspec import field
+
+from wms.events.groups import Payload, Personal, When
 
 
 class EndpointEvent(Payload):
@@ -29,5 +33,75 @@ class DeliveryExhausted(Payload):
     last_status: int = 0
 
 
+class DeliveryDiscarded(Payload):
+    endpoint_id: str
+    event_id: str
+    type: str
+    okey: str
+    attempts: int
+    by: str
+    reason: str
+
+
+class ReceiptRejected(Payload):
+    """`endpoint_id` is empty when a consumer that pulls gave the verdict."""
+
+    source: str
+    event_id: str
+    type: str
+    okey: str
+    endpoint_id: str = ""
+    code: str = ""
+    detail: str = ""
+    by: str = ""
+
+
+class ReplayStarted(Payload):
+    endpoint_id: str
+    replay_id: str
+    events: int
+    from_pos: int
+    to_pos: int
+    by: str
+    reason: str
+
+
+class ConsumerSuspended(Payload):
+    """What it has not read before `first_pos` is gone."""
+
+    client: str
+    name: str
+    pos: int
+    first_pos: int
+
+
 class TestPing(Payload):
     message: str = "ping"
+
+
+class ExceptionEvent(Payload):
+    """Shape of every event about an exception's life."""
+
+    exception_id: str
+    code: str
+    subject: str
+    severity: str
+    team: str
+    due_at: When
+
+
+class ExceptionOpened(ExceptionEvent):
+    reopened: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class ExceptionAssigned(ExceptionEvent):
+    assignee: Personal
+    by: Personal = ""
+
+
+class ExceptionResolved(ExceptionEvent):
+    resolution: str
+    how: str = ""
+    by: Personal = ""
+    minutes_open: int = 0
