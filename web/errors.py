@@ -79,6 +79,18 @@ PROBLEMS: dict[str, ProblemType] = {
         "no",
         "The document is known with other content and can no longer change; `field` is the first.",
     ),
+    "version-mismatch": ProblemType(
+        412, "Another version than `If-Match` names", "reread", "`version` is the current one."
+    ),
+    "stale-version": ProblemType(
+        409, "Older than what is stored", "no", "Only with `Prefer: handling=strict`."
+    ),
+    "barcode-conflict": ProblemType(
+        409, "The barcode means another item", "no", "`other` names the item that has it."
+    ),
+    "unit-in-use": ProblemType(
+        409, "The unit is in use", "later", "Its factor cannot change while there is stock."
+    ),
     "change-window-closed": ProblemType(
         409, "Too late for that", "no", "`stage` says how far the document is."
     ),
@@ -113,6 +125,10 @@ OF_LEAF = {
     "ExistsWithDifferent": "exists-with-different",
     "ChangeWindowClosed": "change-window-closed",
     "CancelRefused": "change-window-closed",
+    "VersionMismatch": "version-mismatch",
+    "StaleVersion": "stale-version",
+    "BarcodeConflict": "barcode-conflict",
+    "UnitInUse": "unit-in-use",
 }
 OF_KIND: dict[type[WmsError], str] = {
     Invalid: "bad-request",

@@ -8,5 +8,5 @@ from typing import Any
 from web import errors
 from web.api import asns, cancels, events, inventory, orders, publication
 
-HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *cancels.HANDLERS, *asns.HANDLERS, *inventory.HANDLERS,
-                       *events.HANDLERS, *publication.HANDLERS]  # fmt: skip
+HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *cancels.HANDLERS, *asns.HANDLERS,
+                       *inventory.HANDLERS, *events.HANDLERS, *publication.HANDLERS]  # fmt: skip

@@ -7,50 +7,104 @@ GET    /{owner}/{external_id}                its lines, and what came
 POST   /{owner}/{external_id}/cancel         {"reason": "..."}
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post, put
 
-from web.api.paging import BadPage, json, limit_of, page
+from web.api.describe import describe
+from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
-from web.api.writes import again, same_as_path
+from web.api.writes import again, if_match, same_as_path, strict
+from web.errors import problem
+from web.paging import page_place, page_token
 from wms.db import Tx
 from wms.documents import decode, parse
 from wms.inbound import asn, queries
-from wms.inbound.asn_documents import AsnDoc, Outcome
+from wms.inbound.asn_documents import AsnDoc, KnownLine, Outcome
+from wms.versions import StaleVersion
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ASNS = "/v1/warehouses/{code:str}/asns"
 ASN = ASNS + "/{owner:str}/{external_id:str}"
+READ = ("not-found", "forbidden-owner")
 
 
 class Why(msgspec.Struct):
     """The body of a cancellation."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=200, pattern="^[^\\x00]*$")] = ""
 
 
-@put(ASN, status_code=200, summary="Announce or change one delivery")
+class AsnRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery with its lines and every receiving act."""
+
+    id: str
+    owner: str
+    external_id: str
+    kind: str
+    state: str
+    version: int
+    source_version: int
+    supplier: str
+    dock: str
+    expected_at: str
+    over_tolerance_pct: int
+    lines: list[KnownLine]
+    receipts: list[queries.ReceiptRow]
+
+
+class AsnPage(msgspec.Struct):
+    """One page of the list."""
+
+    asns: list[queries.AsnRow]
+
+
+@put(
+    ASN, status_code=200, summary="Announce or change one delivery",
+    **describe(
+        "asns:write", takes=AsnDoc, answers={200: Outcome, 201: Outcome},
+        refuses=(
+            "validation-failed", "forbidden-owner", "version-mismatch", "stale-version",
+            "exists-with-different", "change-window-closed",
+        ),
+    ),
+)  # fmt: skip
 async def put_asn(request: REQUEST) -> Response[Any]:
-    """Idempotent by (owner, external_id). 201 created, 200 updated or unchanged, 409, 422."""
+    """Idempotent by (owner, external_id). 201 created, 200 updated, exists or ignored_stale.
+
+    `If-Match: "<version>"` changes that version only (412). An older `source_version` is ignored,
+    or refused with `Prefer: handling=strict` (409).
+    """
     partner = await partner_of(request, "asns:write")
     owner, external_id = _names(request)
     value = decode(await request.body())
     same_as_path(value, "owner", owner)
     same_as_path(value, "external_id", external_id)
     document, unknown = parse(value, AsnDoc)
+    expected = if_match(request)
 
     async def announce(tx: Tx) -> Outcome:
-        return await asn.announce(tx, partner.stamp, partner.client, document)
+        return await asn.announce(
+            tx, partner.stamp, partner.client, document, if_match=expected
+        )
 
     outcome = msgspec.structs.replace(await again(partner, announce), unknown_fields=unknown)
-    return json(outcome, 201 if outcome.outcome == "created" else 200)
+    if outcome.outcome == "ignored_stale" and strict(request):
+        stale = StaleVersion(
+            given=document.source_version, version=outcome.version, decided_by=outcome.decided_by
+        )
+        return problem(stale, request)
+    answer = json(outcome, 201 if outcome.outcome == "created" else 200)
+    answer.headers["ETag"] = f'"{outcome.version}"'
+    return answer
 
 
-@get(ASN, summary="One delivery with its lines and what came")
+@get(
+    ASN, summary="One delivery with its lines and what came",
+    **describe("asns:read", answers={200: AsnRead}, refuses=READ),
+)  # fmt: skip
 async def get_asn(request: REQUEST) -> Response[Any]:
+    """`ETag` is the version, for `If-Match`."""
     partner = await partner_of(request, "asns:read")
     owner, external_id = _names(request)
     async with partner.db.reading() as tx:
@@ -59,12 +113,21 @@ async def get_asn(request: REQUEST) -> Response[Any]:
             raise asn.UnknownAsn(owner=owner, external_id=external_id)
         partner.require_owner(known.owner_id)
         receipts = await queries.list_receipts(tx, partner.stamp, known.id)
-    answer = msgspec.to_builtins(known) | {"id": str(known.id), "receipts": receipts}
-    answer.pop("owner_id")
-    return json(answer)
+    values = msgspec.structs.asdict(known)
+    values |= {"id": str(known.id), "expected_at": known.expected_at.isoformat()}
+    values.pop("owner_id")
+    answer = json(AsnRead(**values, receipts=receipts))
+    answer.headers["ETag"] = f'"{known.version}"'
+    return answer
 
 
-@get(ASNS, summary="Deliveries by expected time, page by page")
+@get(
+    ASNS, summary="Deliveries by expected time, page by page",
+    **describe(
+        "asns:read", answers={200: AsnPage}, listed=True, refuses=("bad-request",),
+        query={"state": str, "after": str, "limit": int},
+    ),
+)  # fmt: skip
 async def list_asns(request: REQUEST) -> Response[Any]:
     """Without `state` those that may be received; `Link: rel="next"` leads on."""
     partner = await partner_of(request, "asns:read")
@@ -73,13 +136,19 @@ async def list_asns(request: REQUEST) -> Response[Any]:
     async with partner.db.reading() as tx:
         found = await queries.list_asns(
             tx, partner.stamp, state=asked.get("state", ""), limit=limit,
-            after=_place(asked.get("after", "")), owner_ids=partner.client.owner_ids,
+            after=page_place(asked.get("after", "")), owner_ids=partner.client.owner_ids,
         )  # fmt: skip
-    after = _token(found[-1].expected_at, found[-1].id) if found else ""
+    after = page_token(found[-1].expected_at, found[-1].id) if found else ""
     return page(request, "asns", found, limit, after)
 
 
-@post(f"{ASN}/cancel", status_code=200, summary="Cancel one delivery")
+@post(
+    f"{ASN}/cancel", status_code=200, summary="Cancel one delivery",
+    **describe(
+        "asns:write", takes=Why, answers={200: Outcome},
+        refuses=(*READ, "change-window-closed", "validation-failed"),
+    ),
+)  # fmt: skip
 async def cancel_asn(request: REQUEST) -> Response[Any]:
     """cancelled, or exists when it was cancelled before; 409 once goods are received."""
     partner = await partner_of(request, "asns:write")
@@ -96,22 +165,6 @@ async def cancel_asn(request: REQUEST) -> Response[Any]:
 def _names(request: REQUEST) -> tuple[str, str]:
     path = request.path_params
     return str(path["owner"]), str(path["external_id"])
-
-
-def _token(at: datetime, id: int) -> str:
-    """A place in the list, opaque to others."""
-    return f"{(at - EPOCH) // timedelta(microseconds=1)}.{id}"
-
-
-def _place(token: str) -> tuple[datetime, int] | None:
-    """Raises BadPage."""
-    if not token:
-        return None
-    try:
-        at, _, id = token.partition(".")
-        return EPOCH + timedelta(microseconds=int(at)), int(id)
-    except (ValueError, OverflowError):
-        raise BadPage(name="after", value=token) from None
 
 
 HANDLERS = [put_asn, get_asn, list_asns, cancel_asn]

@@ -1,54 +1,55 @@
-"""Orders over HTTP: put one by its natural key, post many, read, hold, release the hold, cancel.
+"""Orders over HTTP: put one by its natural key, post many, read, hold, release the hold.
 
     Below /v1/warehouses/{code}/orders:
     POST                                         up to 1,000 orders in one request
     GET    ?state=&after=&limit=                 by cutoff, page by page
-    PUT    /{owner}/{external_id}                one order, any number of times
+    PUT    /{owner}/{external_id}?dry_run=       one order, any number of times
     GET    /{owner}/{external_id}                lines, cartons, events
-    POST   /{owner}/{external_id}/cancel         {"reason": "..."}
     POST   /{owner}/{external_id}/hold           {"reason": "..."}
     POST   /{owner}/{external_id}/release-hold
 
 A rejected order is an event as well, so a rejection commits and is answered, not raised.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post, put
 
+from web.api.describe import describe
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
-from web.api.writes import again, keyed, same_as_path
+from web.api.writes import again, if_match, keyed, same_as_path, strict, tried
 from web.errors import problem
 from web.paging import page_place, page_token
 from wms.access.rules import OwnerForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, check, decode, parse
-from wms.errors import Conflict
-from wms.outbound import cancelling, orders, queries
+from wms.errors import Conflict, WmsError
+from wms.outbound import orders, promising, queries
+from wms.outbound.cancel_requests import Reason
 from wms.outbound.order_documents import OrderDoc, Outcome
 from wms.outbound.order_events import OrderHead, UnknownOrder
 from wms.outbound.order_events import find_order as find_head
+from wms.outbound.promising import Promise
 from wms.outbound.queries import Filter
+from wms.versions import StaleVersion, VersionMismatch
 
 BATCH_MAX = 1000
 ORDERS = "/v1/warehouses/{code:str}/orders"
 ORDER = ORDERS + "/{owner:str}/{external_id:str}"
+VERSIONED = ("version-mismatch", "stale-version", "exists-with-different", "validation-failed")
+READ = ("not-found", "forbidden-owner")
 
 
 class ExistsWithDifferent(Conflict):
     say = "Order {external_id} is {state} and has another {field}: it can no longer change."
 
 
-class CancelRefused(Conflict):
-    say = "Order {external_id} is {stage}: it can no longer be cancelled."
-
-
 class Why(msgspec.Struct):
-    """The body of a hold or a cancellation."""
+    """The body of a hold."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    reason: Reason
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -59,38 +60,98 @@ class Batch(msgspec.Struct, frozen=True):
     rejected: int
 
 
-@put(ORDER, status_code=200, summary="Create or change one order")
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """An order after a hold began or ended."""
+
+    id: str
+    owner: str
+    external_id: str
+    state: str
+    hold_reason: str
+    version: int
+
+
+class OrderPage(msgspec.Struct):
+    """One page of the list."""
+
+    orders: list[queries.OrderRow]
+
+
+@put(
+    ORDER, status_code=200, summary="Create or change one order",
+    **describe(
+        "orders:write", takes=OrderDoc, answers={200: Outcome | Promise, 201: Outcome},
+        query={"dry_run": bool}, refuses=VERSIONED,
+    ),
+)  # fmt: skip
 async def put_order(request: REQUEST) -> Response[Any]:
-    """Idempotent by (owner, external_id). 201 created, 200 updated or unchanged, 409, 422."""
+    """Idempotent by (owner, external_id). 201 created, 200 updated, exists or ignored_stale.
+
+    `If-Match: "<version>"` changes that version only (412). An older `source_version` is ignored,
+    or refused with `Prefer: handling=strict` (409). With `dry_run=true` nothing is written: the
+    answer says what could be filled now and when it would leave.
+    """
     partner = await partner_of(request, "orders:write")
     value = decode(await request.body())
-    _, owner, external_id = _names(request)
+    _, owner, external_id = names_of(request)
     same_as_path(value, "owner", owner)
     same_as_path(value, "external_id", external_id)
     document, unknown = parse(value, OrderDoc)
+    expected = if_match(request)
 
     async def accept(tx: Tx) -> Outcome:
-        return (await orders.accept(tx, partner.stamp, [document], partner.client.owner_ids))[0]
+        done = await orders.accept(
+            tx, partner.stamp, [document], partner.client.owner_ids, if_match=expected
+        )
+        return done[0]
 
+    async def promise(tx: Tx) -> tuple[Outcome, Promise]:
+        outcome = await accept(tx)
+        return outcome, await promising.promise(tx, partner.stamp, document, outcome)
+
+    if request.query_params.get("dry_run") == "true":
+        outcome, promised = await tried(partner, promise)
+        refusal = _refusal(request, partner, outcome, expected, document.source_version)
+        return json(promised) if refusal is None else problem(refusal, request)
     outcome = await again(partner, accept)
-    if outcome.outcome == "rejected":
-        if any(error.code == "forbidden-owner" for error in outcome.errors):
-            return problem(OwnerForbidden(code=partner.client.code), request)
-        return problem(BadDocument(outcome.errors), request)
-    if outcome.outcome.startswith("exists_with_different_"):
-        field = outcome.outcome.removeprefix("exists_with_different_")
-        return problem(
-            ExistsWithDifferent(
-                external_id=outcome.external_id, field=field, state=outcome.state,
-                version=outcome.version,
-            ),
-            request,
-        )  # fmt: skip
+    refusal = _refusal(request, partner, outcome, expected, document.source_version)
+    if refusal is not None:
+        return problem(refusal, request)
     outcome = msgspec.structs.replace(outcome, unknown_fields=tuple(unknown))
-    return json(outcome, 201 if outcome.outcome == "created" else 200)
+    answer = json(outcome, 201 if outcome.outcome == "created" else 200)
+    answer.headers["ETag"] = f'"{outcome.version}"'
+    return answer
 
 
-@post(ORDERS, status_code=200, summary="Create or change many orders")
+def _refusal(
+    request: REQUEST, partner: Partner, done: Outcome, expected: int | None, given: int | None
+) -> WmsError | None:
+    """An outcome that is a problem document, or None."""
+    if done.outcome == "rejected":
+        if any(error.code == "forbidden-owner" for error in done.errors):
+            return OwnerForbidden(code=partner.client.code)
+        return BadDocument(done.errors)
+    if done.outcome == "version_mismatch":
+        return VersionMismatch(
+            version=done.version, expected=expected, decided_by=done.decided_by, id=done.id
+        )
+    if done.outcome == "ignored_stale" and strict(request):
+        return StaleVersion(given=given, version=done.version, decided_by=done.decided_by)
+    if done.outcome.startswith("exists_with_different_"):
+        return ExistsWithDifferent(
+            external_id=done.external_id, state=done.state, version=done.version,
+            field=done.outcome.removeprefix("exists_with_different_"), decided_by=done.decided_by,
+        )  # fmt: skip
+    return None
+
+
+@post(
+    ORDERS, status_code=200, summary="Create or change many orders",
+    **describe(
+        "orders:write", takes=list[OrderDoc], answers={200: Batch}, keyed=True,
+        refuses=("validation-failed",),
+    ),
+)  # fmt: skip
 async def post_orders(request: REQUEST) -> Response[Any]:
     """A list of orders; good ones go in, each bad one is answered with all its errors.
 
@@ -104,12 +165,14 @@ async def post_orders(request: REQUEST) -> Response[Any]:
         )
 
     async def accept(tx: Tx) -> tuple[int, bytes]:
-        return 200, msgspec.json.encode(await _accept_batch(tx, partner, value))
+        every = await accept_values(tx, partner, value)
+        rejected = sum(outcome.outcome == "rejected" for outcome in every)
+        return 200, msgspec.json.encode(Batch(every, len(every) - rejected, rejected))
 
     return await keyed(request, partner, value, accept)
 
 
-async def _accept_batch(tx: Tx, partner: Partner, values: list[Any]) -> Batch:
+async def accept_values(tx: Tx, partner: Partner, values: list[Any]) -> list[Outcome]:
     """Orders with schema errors are answered; the others are taken in together."""
     outcomes: list[Outcome | None] = []
     good: list[OrderDoc] = []
@@ -128,9 +191,7 @@ async def _accept_batch(tx: Tx, partner: Partner, values: list[Any]) -> Batch:
         for outcome, names in zip(done, unknown, strict=True)
     ]
     rest = iter(done)
-    every = [outcome or next(rest) for outcome in outcomes]
-    rejected = sum(outcome.outcome == "rejected" for outcome in every)
-    return Batch(every, len(every) - rejected, rejected)
+    return [outcome or next(rest) for outcome in outcomes]
 
 
 def _malformed(value: Any, errors: list[DocumentError]) -> Outcome:
@@ -141,16 +202,28 @@ def _malformed(value: Any, errors: list[DocumentError]) -> Outcome:
     )  # fmt: skip
 
 
-@get(ORDER, summary="One order with its lines, cartons and events")
+@get(
+    ORDER, summary="One order with its lines, cartons and events",
+    **describe("orders:read", answers={200: queries.Order}, refuses=READ),
+)  # fmt: skip
 async def get_order(request: REQUEST) -> Response[Any]:
+    """`ETag` is the version, for `If-Match`."""
     partner = await partner_of(request, "orders:read")
     async with partner.db.reading() as tx:
         head = await _head(tx, partner, request)
         order = await queries.find_order(tx, partner.stamp, head.id)
-    return json(order)
+    answer = json(order)
+    answer.headers["ETag"] = f'"{head.version}"'
+    return answer
 
 
-@get(ORDERS, summary="Orders by cutoff, page by page")
+@get(
+    ORDERS, summary="Orders by cutoff, page by page",
+    **describe(
+        "orders:read", answers={200: OrderPage}, listed=True, refuses=("bad-request",),
+        query={"state": str, "cause": str, "after": str, "limit": int},
+    ),
+)  # fmt: skip
 async def list_orders(request: REQUEST) -> Response[Any]:
     """Without `state` all orders that are not at an end; `Link: rel="next"` leads on."""
     partner = await partner_of(request, "orders:read")
@@ -166,24 +239,13 @@ async def list_orders(request: REQUEST) -> Response[Any]:
     return page(request, "orders", found, limit, after)
 
 
-@post(f"{ORDER}/cancel", status_code=200, summary="Cancel one order")
-async def cancel_order(request: REQUEST) -> Response[Any]:
-    """cancelled; will_cancel (goods come back first); 409 when it has left."""
-    partner = await partner_of(request, "orders:write")
-    why, _ = parse(decode(await request.body()), Why)
-
-    async def cancel(tx: Tx) -> cancelling.Cancelled:
-        head = await _head(tx, partner, request)
-        return await cancelling.cancel(tx, partner.stamp, head.id, why.reason)
-
-    verdict = await again(partner, cancel)
-    if verdict.verdict == "refused":
-        _, _, external_id = _names(request)
-        return problem(CancelRefused(external_id=external_id, stage=verdict.stage), request)
-    return json(verdict)
-
-
-@post(f"{ORDER}/hold", status_code=200, summary="Hold one order")
+@post(
+    f"{ORDER}/hold", status_code=200, summary="Hold one order",
+    **describe(
+        "orders:write", takes=Why, answers={200: Brief},
+        refuses=(*READ, "change-window-closed", "validation-failed"),
+    ),
+)  # fmt: skip
 async def hold_order(request: REQUEST) -> Response[Any]:
     """What is being picked goes on; packing and loading stop. Holding twice changes nothing."""
     partner = await partner_of(request, "orders:write")
@@ -196,8 +258,12 @@ async def hold_order(request: REQUEST) -> Response[Any]:
     return json(_brief(await again(partner, hold)))
 
 
-@post(f"{ORDER}/release-hold", status_code=200, summary="Let a held order go on")
+@post(
+    f"{ORDER}/release-hold", status_code=200, summary="Let a held order go on",
+    **describe("orders:write", answers={200: Brief}, refuses=READ),
+)  # fmt: skip
 async def release_hold(request: REQUEST) -> Response[Any]:
+    """It goes on where it stood. An order that is not held stays as it is."""
     partner = await partner_of(request, "orders:write")
 
     async def release(tx: Tx) -> OrderHead:
@@ -209,7 +275,7 @@ async def release_hold(request: REQUEST) -> Response[Any]:
 
 async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:
     """The order a request names. Raises UnknownOrder, OwnerForbidden."""
-    _, owner, external_id = _names(request)
+    _, owner, external_id = names_of(request)
     order_id = await orders.find_order_id(tx, partner.stamp, owner, external_id)
     head = None if order_id is None else await find_head(tx, partner.stamp, order_id)
     if head is None:
@@ -218,18 +284,17 @@ async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:
     return head
 
 
-def _names(request: REQUEST) -> tuple[str, str, str]:
+def names_of(request: REQUEST) -> tuple[str, str, str]:
+    """Warehouse, owner and number of the path."""
     path = request.path_params
     return str(path["code"]), str(path.get("owner", "")), str(path.get("external_id", ""))
 
 
-def _brief(head: OrderHead) -> dict[str, Any]:
-    return {
-        "id": str(head.id), "owner": head.owner, "external_id": head.external_id,
-        "state": head.state, "hold_reason": head.hold_reason, "version": head.version,
-    }  # fmt: skip
+def _brief(head: OrderHead) -> Brief:
+    return Brief(
+        id=str(head.id), owner=head.owner, external_id=head.external_id, state=head.state,
+        hold_reason=head.hold_reason, version=head.version,
+    )  # fmt: skip
 
 
-HANDLERS = [
-    put_order, post_orders, get_order, list_orders, cancel_order, hold_order, release_hold,
-]  # fmt: skip
+HANDLERS = [put_order, post_orders, get_order, list_orders, hold_order, release_hold]

@@ -10,10 +10,64 @@ from web.api.security import REQUEST, Partner
 from wms import requests
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError
-from wms.errors import Busy
+from wms.errors import Busy, Invalid
 
 T = TypeVar("T")
 TRIES = 3
+VERSION_MAX = 2**31 - 1
+
+
+class BadHeader(Invalid):
+    say = "The header {name} is wrong: {value}"
+
+
+class Undone(Exception):
+    """Carries what a dry run found past the rollback of all it did."""
+
+    def __init__(self, found: Any) -> None:
+        super().__init__()
+        self.found = found
+
+
+def if_match(request: REQUEST) -> int | None:
+    """The version that `If-Match` names, quoted or bare; None for no such header or `*`.
+
+    Raises BadHeader.
+    """
+    given = request.headers.get("if-match", "*").strip()
+    bare = given.removeprefix("W/").strip('"')
+    if bare == "*":
+        return None
+    if not (bare.isascii() and bare.isdigit() and len(bare) < 19):
+        raise BadHeader(name="If-Match", value=given)
+    return min(int(bare), VERSION_MAX)
+
+
+def strict(request: REQUEST) -> bool:
+    """`Prefer: handling=strict`: an older source version is refused instead of ignored."""
+    return "handling=strict" in _preferences(request)
+
+
+def respond_async(request: REQUEST) -> bool:
+    """`Prefer: respond-async`: answer at once, do it as a job."""
+    return "respond-async" in _preferences(request)
+
+
+def _preferences(request: REQUEST) -> set[str]:
+    given = request.headers.get("prefer", "")
+    return {each.strip().replace(" ", "").lower() for each in given.replace(";", ",").split(",")}
+
+
+async def tried(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
+    """What `act` would do: all of it is rolled back, its finding comes out."""
+
+    async def run(tx: Tx) -> T:
+        raise Undone(await act(tx))
+
+    try:
+        return await again(partner, run)
+    except Undone as undone:
+        return undone.found
 
 
 async def again(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:

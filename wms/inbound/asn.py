@@ -27,12 +27,14 @@ from wms.inbound.asn_documents import (
     Outcome,
     References,
     check_references,
+    decide,
     differing_fields,
     frozen_lines,
     load_references,
 )
 from wms.inbound.tables import asn_line
 from wms.stamp import Stamp
+from wms.versions import IF_MATCH, VersionMismatch
 
 
 class UnknownAsn(NotFound):
@@ -58,9 +60,9 @@ class _Made(msgspec.Struct):
 # The unique key decides between two senders of one new delivery; the loser looks again.
 CREATE = text(
     """
-    INSERT INTO asn (warehouse_id, owner_id, external_id, supplier, source_version, expected_at,
-                     dock_id, over_tolerance_pct, correlation_id, created_at)
-    VALUES (:warehouse_id, :owner_id, :external_id, :supplier, :source_version, :expected_at,
+    INSERT INTO asn (warehouse_id, owner_id, external_id, kind, supplier, source_version,
+                     expected_at, dock_id, over_tolerance_pct, correlation_id, created_at)
+    VALUES (:warehouse_id, :owner_id, :external_id, :kind, :supplier, :source_version, :expected_at,
             :dock_id, :over_tolerance_pct, :correlation_id, :at)
     ON CONFLICT (warehouse_id, owner_id, external_id) DO NOTHING
     RETURNING id
@@ -68,7 +70,7 @@ CREATE = text(
 )
 UPDATE = text(
     """
-    UPDATE asn SET supplier = :supplier, source_version = :source_version,
+    UPDATE asn SET kind = :kind, supplier = :supplier, source_version = :source_version,
            expected_at = :expected_at, dock_id = :dock_id,
            over_tolerance_pct = :over_tolerance_pct, version = version + 1
      WHERE warehouse_id = :warehouse_id AND id = :id
@@ -81,8 +83,9 @@ CANCEL = text(
     """
 )
 _KNOWN = """
-    SELECT a.id, a.owner_id, o.code AS owner, a.external_id, a.state, a.version, a.source_version,
-           a.supplier, coalesce(d.code, '') AS dock, a.expected_at, a.over_tolerance_pct
+    SELECT a.id, a.owner_id, o.code AS owner, a.external_id, a.kind, a.state, a.version,
+           a.source_version, a.supplier, coalesce(d.code, '') AS dock, a.expected_at,
+           a.over_tolerance_pct
       FROM owner o
       JOIN asn a ON a.warehouse_id = :warehouse_id AND a.owner_id = o.id
        AND a.external_id = :external_id
@@ -104,11 +107,18 @@ REMOVE_LINES = text(
 )
 
 
-async def announce(tx: Tx, stamp: Stamp, client: ApiClient | None, document: AsnDoc) -> Outcome:
+async def announce(
+    tx: Tx,
+    stamp: Stamp,
+    client: ApiClient | None,
+    document: AsnDoc,
+    *,
+    if_match: int | None = None,
+) -> Outcome:
     """Create or change one delivery; the same document again changes nothing.
 
     Locks the delivery. Emits asn.accepted, asn.updated. Raises BadDocument with all its errors,
-    OwnerForbidden, ExistsWithDifferent, ChangeWindowClosed.
+    OwnerForbidden, ExistsWithDifferent, VersionMismatch, ChangeWindowClosed.
     """
     refs = await load_references(tx, stamp, document)
     if client is not None and refs.owner_id is not None:
@@ -117,23 +127,34 @@ async def announce(tx: Tx, stamp: Stamp, client: ApiClient | None, document: Asn
     if errors:
         raise BadDocument(errors)
     known = await _take(tx, stamp, document.owner, document.external_id)
+    if known is None and if_match is not None:
+        raise VersionMismatch(version=0, expected=if_match, decided_by=IF_MATCH)
     if known is None:
         return await _create(tx, stamp, document, refs)
-    fields = differing_fields(known, document)
-    version = document.source_version
-    if version is not None and version < known.source_version:
-        return _outcome("ignored_stale", known)
-    if not fields:
-        return _outcome("exists", known)
-    counted_twice = version is not None and 0 < version == known.source_version
-    if counted_twice or known.state not in ("open", "receiving"):
-        raise ExistsWithDifferent(external_id=known.external_id, state=known.state, field=fields[0])
+    decision = decide(known, document, if_match)
+    if decision.outcome == "version_mismatch":
+        raise VersionMismatch(version=known.version, expected=if_match, decided_by=decision.by)
+    if decision.outcome.startswith("exists_with_different_"):
+        field = decision.outcome.removeprefix("exists_with_different_")
+        raise ExistsWithDifferent(
+            external_id=known.external_id, state=known.state, field=field, decided_by=decision.by
+        )
+    if decision.outcome == "updated":
+        done = await _update(tx, stamp, document, refs, known)
+    else:
+        done = _outcome(decision.outcome, known)
+    return msgspec.structs.replace(done, decided_by=decision.by)
+
+
+async def _update(
+    tx: Tx, stamp: Stamp, document: AsnDoc, refs: References, known: Known
+) -> Outcome:
     frozen = frozen_lines(known, document)
     if frozen:
         raise ChangeWindowClosed(
             external_id=known.external_id, stage=known.state, received_lines=", ".join(frozen)
         )
-    return await _change(tx, stamp, document, refs, known, fields)
+    return await _change(tx, stamp, document, refs, known, differing_fields(known, document))
 
 
 async def find(tx: Tx, stamp: Stamp, owner: str, external_id: str) -> Known | None:
@@ -165,6 +186,7 @@ def _outcome(outcome: str, known: Known) -> Outcome:
 def _columns(stamp: Stamp, document: AsnDoc, refs: References) -> dict[str, Any]:
     return {
         "warehouse_id": stamp.warehouse_id,
+        "kind": document.kind,
         "supplier": document.supplier,
         "source_version": document.source_version or 0,
         "expected_at": document.expected_at,
@@ -186,7 +208,7 @@ async def _create(tx: Tx, stamp: Stamp, document: AsnDoc, refs: References) -> O
         catalog.AsnAccepted(
             asn=event_doc("asn", made.id, document.external_id, owner=document.owner,
                           status="open"),
-            supplier=document.supplier, expected_at=document.expected_at,
+            kind=document.kind, supplier=document.supplier, expected_at=document.expected_at,
             lines=[event_line(line.line_no, line.sku, ordered=line.qty)
                    for line in document.lines],
         ),

@@ -7,7 +7,7 @@ line never changes afterwards.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,18 +17,21 @@ from wms.barcodes import gs1_check_ok
 from wms.db import Tx, row, rows
 from wms.documents import DocumentError
 from wms.stamp import Stamp
+from wms.versions import Decision, Versions
+from wms.versions import decide as decide_versions
 
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[!-.0-~]+$")]  # no space, no /
-Short = Annotated[str, Meta(max_length=200)]
+Short = Annotated[str, Meta(max_length=200, pattern="^[^\\x00]*$")]
+Kind = Literal["asn", "po", "transfer"]
 
 
 class LineDoc(msgspec.Struct, frozen=True, kw_only=True):
     """One line; `qty` in the item's base unit. `sscc`: the logistic unit that carries it."""
 
     line_no: Code
-    sku: Annotated[str, Meta(min_length=1, max_length=64)]
+    sku: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[^\\x00]+$")]
     qty: Annotated[int, Meta(ge=1, le=1_000_000)]
-    lot: Annotated[str, Meta(max_length=40)] = ""
+    lot: Annotated[str, Meta(max_length=40, pattern="^[^\\x00]*$")] = ""
     expires_on: date | None = None
     sscc: Annotated[str, Meta(pattern="^([0-9]{18})?$")] = ""
 
@@ -36,6 +39,7 @@ class LineDoc(msgspec.Struct, frozen=True, kw_only=True):
 class AsnDoc(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery. (owner, external_id) is its natural key.
 
+    `kind`: asn (a delivery note), po (an order to a supplier) or transfer (from another site).
     `source_version`: the sender's own counter; an older one than stored is ignored. `dock`: code of
     the dock bin. `over_tolerance_pct`: how much more than announced is taken without a question.
     """
@@ -44,14 +48,19 @@ class AsnDoc(msgspec.Struct, frozen=True, kw_only=True):
     external_id: Code
     expected_at: Annotated[datetime, Meta(tz=True)]
     lines: Annotated[list[LineDoc], Meta(min_length=1, max_length=5000)]
+    kind: Kind = "asn"
     supplier: Short = ""
-    dock: Annotated[str, Meta(max_length=64)] = ""
+    dock: Annotated[str, Meta(max_length=64, pattern="^[^\\x00]*$")] = ""
     over_tolerance_pct: Annotated[int, Meta(ge=0, le=100)] = 0
-    source_version: Annotated[int, Meta(ge=0)] | None = None
+    source_version: Annotated[int, Meta(ge=0, le=2**62)] | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What became of a document: created | updated | exists | ignored_stale."""
+    """What became of a document: created | updated | exists | ignored_stale | cancelled.
+
+    `decided_by` names the rule that said so: state | if_match | source_version | last_writer |
+    content.
+    """
 
     outcome: str
     owner: str
@@ -59,6 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     version: int
     state: str
+    decided_by: str = ""
     unknown_fields: Sequence[str] = ()
 
 
@@ -108,6 +118,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     owner_id: int
     owner: str
     external_id: str
+    kind: str
     state: str
     version: int
     source_version: int
@@ -200,7 +211,7 @@ def differing_fields(known: Known, given: AsnDoc) -> list[str]:
     """What a document says differently from what is stored."""
     fields = [
         name
-        for name in ("supplier", "dock", "expected_at", "over_tolerance_pct")
+        for name in ("kind", "supplier", "dock", "expected_at", "over_tolerance_pct")
         if getattr(known, name) != getattr(given, name)
     ]
     stored = {line.line_no: line for line in known.lines}
@@ -218,3 +229,13 @@ def frozen_lines(known: Known, given: AsnDoc) -> list[str]:
         for line in known.lines
         if line.received and not (line.line_no in wanted and line.says(wanted[line.line_no]))
     ]
+
+
+def decide(known: Known, given: AsnDoc, if_match: int | None = None) -> Decision:
+    """What a document that comes again does (see wms.versions); received lines are another rule."""
+    versions = Versions(
+        version=known.version, source_version=known.source_version, if_match=if_match,
+        given=given.source_version,
+    )  # fmt: skip
+    changeable = known.state in ("open", "receiving")
+    return decide_versions(versions, differing_fields(known, given), changeable=changeable)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from wms.db import col, floor_key, floor_table, metadata
 
+INBOUND_KINDS = ("asn", "po", "transfer")
 ASN_STATES = ("open", "receiving", "closed", "cancelled")
 CONDITIONS = ("good", "damaged", "over", "unknown")
 
@@ -26,6 +27,7 @@ asn = floor_table(
     "asn",
     col("owner_id", BigInteger, ForeignKey("owner.id")),
     col("external_id", Text),
+    col("kind", Text, default="'asn'"),
     col("supplier", Text, default="''"),
     col("state", Text, default="'open'"),
     col("version", Integer, default="1"),
@@ -38,6 +40,7 @@ asn = floor_table(
     col("started_at", DateTime(timezone=True), null=True),
     col("closed_at", DateTime(timezone=True), null=True),
     CheckConstraint(f"state in {ASN_STATES}", name="state_known"),
+    CheckConstraint(f"kind in {INBOUND_KINDS}", name="kind_known"),
     floor_key("dock_id", "bin"),
     UniqueConstraint("warehouse_id", "owner_id", "external_id"),
     Index("asn_open_ix", "warehouse_id", "expected_at", postgresql_where=text(

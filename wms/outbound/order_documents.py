@@ -16,9 +16,11 @@ from wms.db import Tx, rows
 from wms.documents import DocumentError
 from wms.outbound.rules import next_cutoff
 from wms.stamp import Stamp
+from wms.versions import Decision, Versions
+from wms.versions import decide as decide_versions
 
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[!-.0-~]+$")]  # no space, no /
-Short = Annotated[str, Meta(max_length=200)]
+Short = Annotated[str, Meta(max_length=200, pattern="^[^\\x00]*$")]
 
 
 class ShipTo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -37,7 +39,7 @@ class LineDoc(msgspec.Struct, frozen=True, kw_only=True):
     """One line; `qty` in the item's base unit."""
 
     line_no: Code
-    sku: Annotated[str, Meta(min_length=1, max_length=64)]
+    sku: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[^\\x00]+$")]
     qty: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -58,7 +60,7 @@ class OrderDoc(msgspec.Struct, frozen=True, kw_only=True):
     allow_partial: bool = True
     cutoff_at: Annotated[datetime, Meta(tz=True)] | None = None
     ship_to: ShipTo = ShipTo()
-    source_version: Annotated[int, Meta(ge=0)] | None = None
+    source_version: Annotated[int, Meta(ge=0, le=2**62)] | None = None
 
     @property
     def natural_key(self) -> tuple[str, str]:
@@ -69,7 +71,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What became of one document.
 
     `outcome`: created | updated | exists | ignored_stale | exists_with_different_<field> |
-    rejected. `promised`: all | part | none, of what the order still waits for.
+    rejected. `promised`: all | part | none, of what the order still waits for. `decided_by` names
+    the rule that said so: state | if_match | source_version | last_writer | content.
     """
 
     outcome: str
@@ -80,6 +83,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     state: str = ""
     promised: str = ""
     cutoff_at: datetime | None = None
+    decided_by: str = ""
     errors: Sequence[DocumentError] = ()
     unknown_fields: Sequence[str] = ()
 
@@ -241,18 +245,14 @@ def differing_fields(known: Known, given: OrderDoc) -> list[str]:
     return found
 
 
-def decide(known: Known, given: OrderDoc) -> str:
-    """What a document that comes again does: the outcome, before anything is written.
+def decide(known: Known, given: OrderDoc, if_match: int | None = None) -> Decision:
+    """What a document that comes again does, before anything is written (see wms.versions).
 
-    Decided by state machine, then source version, then content. A change without a newer version
-    of the sender is taken unless the sender counts versions.
+    A change without a newer version of the sender is taken unless the sender counts versions.
     """
-    version = given.source_version
-    if version is not None and version < known.source_version:
-        return "ignored_stale"
-    fields = differing_fields(known, given)
-    if not fields:
-        return "exists"
-    same_version = version is not None and 0 < version == known.source_version
+    versions = Versions(
+        version=known.version, source_version=known.source_version, if_match=if_match,
+        given=given.source_version,
+    )  # fmt: skip
     changeable = known.state in ("open", "held") and known.wave_id is None
-    return "updated" if changeable and not same_version else f"exists_with_different_{fields[0]}"
+    return decide_versions(versions, differing_fields(known, given), changeable=changeable)

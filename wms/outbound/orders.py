@@ -18,8 +18,8 @@ from wms.events import catalog
 from wms.events.groups import doc, reason
 from wms.events.outbox import emit_many
 from wms.inventory import allocations
+from wms.outbound import cancel_ahead, rules
 from wms.outbound import order_sql as sql
-from wms.outbound import rules
 from wms.outbound.order_documents import (
     Known,
     OrderDoc,
@@ -33,6 +33,7 @@ from wms.outbound.order_events import OrderHead, take_order, tell
 from wms.outbound.order_told import intake_events
 from wms.outbound.resuming import go_on
 from wms.stamp import Stamp
+from wms.versions import IF_MATCH, Decision
 
 FINAL = ("shipped", "shorted", "cancelled")
 
@@ -72,12 +73,19 @@ class _Made(msgspec.Struct):
 
 
 async def accept(
-    tx: Tx, stamp: Stamp, docs: Sequence[OrderDoc], owner_ids: Sequence[int] = ()
+    tx: Tx,
+    stamp: Stamp,
+    docs: Sequence[OrderDoc],
+    owner_ids: Sequence[int] = (),
+    *,
+    if_match: int | None = None,
 ) -> list[Outcome]:
     """Take in orders, one or a thousand; one outcome for each, in their order.
 
-    Locks item stripes, then known orders by id. Emits order.accepted, order.updated and
-    order.rejected. Raises Busy when another request makes the same order at this moment.
+    `if_match` is the version that all of them must change; another one is `version_mismatch`.
+    Locks order stripes (shared), item stripes, then known orders by id. Emits order.accepted,
+    order.updated, order.rejected, and order.cancelled where the cancellation came first. Raises
+    Busy when another request makes the same order at this moment.
     """
     refs = await load_references(tx, stamp, docs)
     outcomes: list[Outcome | None] = [None] * len(docs)
@@ -90,6 +98,7 @@ async def accept(
             outcomes[number] = _rejected(each, errors)
         else:
             good[each.natural_key] = number
+    await cancel_ahead.share_stripes(tx, stamp, [external_id for _, external_id in good])
     await lock_items(
         tx,
         stamp,
@@ -99,19 +108,40 @@ async def accept(
     writes: list[tuple[int, Known | None]] = []
     for key, number in good.items():
         stored = known.get(key)
+        if stored is None and if_match is not None:
+            outcomes[number] = _missing(docs[number])
+            continue
         if stored is None:
             writes.append((number, None))
             continue
-        decision = decide(stored, docs[number])
+        decision = decide(stored, docs[number], if_match)
         outcomes[number] = _unchanged(stored, decision)
-        if decision == "updated":
+        if decision.outcome == "updated":
             writes.append((number, stored))
     for number, outcome in await _write(tx, stamp, docs, writes, refs):
-        outcomes[number] = outcome
+        before = outcomes[number]
+        outcomes[number] = msgspec.structs.replace(
+            outcome, decided_by=before.decided_by if before else ""
+        )
     done = [outcome for outcome in outcomes if outcome is not None]
     assert len(done) == len(docs)
     await emit_many(tx, intake_events(stamp, docs, done, writes))
-    return done
+    return await _cancelled_before(tx, stamp, done)
+
+
+async def _cancelled_before(tx: Tx, stamp: Stamp, done: list[Outcome]) -> list[Outcome]:
+    """Orders whose cancellation came first are cancelled as soon as they are made."""
+    made = [int(each.id) for each in done if each.outcome == "created"]
+    gone = await cancel_ahead.apply(tx, stamp, made) if made else {}
+    return [
+        msgspec.structs.replace(
+            each, state=head.state, version=head.version,
+            promised="none" if head.state == "cancelled" else each.promised,
+        )
+        if each.outcome == "created" and (head := gone.get(int(each.id)))
+        else each
+        for each in done
+    ]  # fmt: skip
 
 
 async def lock_items(tx: Tx, stamp: Stamp, item_ids: set[int]) -> None:
@@ -242,9 +272,17 @@ def _rejected(each: OrderDoc, errors: list[DocumentError]) -> Outcome:
     )
 
 
-def _unchanged(stored: Known, decision: str) -> Outcome:
+def _missing(each: OrderDoc) -> Outcome:
     return Outcome(
-        outcome=decision,
+        outcome="version_mismatch", owner=each.owner, external_id=each.external_id,
+        decided_by=IF_MATCH,
+    )  # fmt: skip
+
+
+def _unchanged(stored: Known, decision: Decision) -> Outcome:
+    return Outcome(
+        outcome=decision.outcome,
+        decided_by=decision.by,
         owner=stored.owner,
         external_id=stored.external_id,
         id=str(stored.id),
