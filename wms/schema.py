@@ -8,6 +8,7 @@ import wms.exceptions.tables
 import wms.files.tables
 import wms.inbound.tables
 import wms.inventory.tables
+import wms.jobs.tables
 import wms.masterdata.tables
 import wms.outbound.tables
 import wms.reconciliation.tables

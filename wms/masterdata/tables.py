@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Identity,
     Index,
@@ -17,7 +18,9 @@ from sqlalchemy import (
     Text,
     Time,
     UniqueConstraint,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from wms.db import col, floor_key, floor_table, metadata
 
@@ -56,11 +59,57 @@ item = _global(
     col("upright", Boolean, default="false"),
     col("separation", Text, default="''"),  # hazard or temperature class that must not mix
     col("velocity", Text, default="'c'"),  # a fast, b medium, c slow
+    col("version", Integer, default="1"),
+    col("updated_at", DateTime(timezone=True), default="now()"),
     CheckConstraint("rotation in ('fefo','fifo')", name="rotation_known"),
     CheckConstraint("velocity in ('a','b','c')", name="velocity_known"),
     CheckConstraint("not expiry_tracked or lot_tracked", name="expiry_belongs_to_a_lot"),
     UniqueConstraint("owner_id", "sku"),
     UniqueConstraint("id", "owner_id"),
+    Index("item_updated_ix", "owner_id", "updated_at", "id"),
+)
+
+item_source = Table(
+    "item_source",  # the newest version of each sender of an item
+    metadata,
+    Column("item_id", BigInteger, ForeignKey("item.id"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    col("source_version", BigInteger),
+)
+
+item_field_owner = Table(
+    "item_field_owner",  # which sender may set a class of fields; others propose
+    metadata,
+    Column("owner_id", BigInteger, ForeignKey("owner.id"), primary_key=True),
+    Column("field_class", Text, primary_key=True),
+    col("source", Text),
+)
+
+item_proposal = _global(
+    "item_proposal",
+    col("item_id", BigInteger, ForeignKey("item.id")),
+    col("field", Text),  # see item_documents.flat
+    col("value", JSONB),
+    col("source", Text),
+    col("state", Text, default="'open'"),
+    col("at", DateTime(timezone=True)),
+    col("decided_at", DateTime(timezone=True), null=True),
+    col("decided_by", Text, default="''"),
+    CheckConstraint("state in ('open', 'accepted', 'declined')", name="state_known"),
+    Index("item_proposal_open_ix", "item_id", "field", "source", unique=True,
+          postgresql_where=text("state = 'open'")),
+)  # fmt: skip
+
+party = _global(
+    "party",  # a consignee or supplier as its owner knows it
+    col("owner_id", BigInteger, ForeignKey("owner.id")),
+    col("external_id", Text),
+    col("document", JSONB),
+    col("version", Integer, default="1"),
+    col("source_version", BigInteger, default="0"),
+    col("updated_at", DateTime(timezone=True), default="now()"),
+    UniqueConstraint("owner_id", "external_id"),
+    Index("party_updated_ix", "owner_id", "updated_at", "id"),
 )
 
 pack_level = Table(
@@ -158,11 +207,15 @@ bin_ = floor_table(
     col("mix_items", Boolean, default="true"),
     col("mix_lots", Boolean, default="true"),
     col("blocked", Boolean, default="false"),
+    col("version", Integer, default="1"),
+    col("source_version", BigInteger, default="0"),
+    col("updated_at", DateTime(timezone=True), default="now()"),
     CheckConstraint(f"kind in {BIN_KINDS}", name="kind_known"),
     floor_key("zone_id", "zone"),
     floor_key("aisle_id", "aisle"),
     UniqueConstraint("warehouse_id", "code"),
     Index("bin_warehouse_id_kind_ix", "warehouse_id", "kind"),
+    Index("bin_updated_ix", "warehouse_id", "updated_at", "id"),
 )
 
 wave_setting = Table(
