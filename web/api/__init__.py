@@ -6,7 +6,8 @@ A new resource is a module with `HANDLERS` and one line here.
 from typing import Any
 
 from web import errors
-from web.api import asns, cancels, events, inventory, orders, publication
+from web.api import adjustments, asns, cancels, events, inventory, orders, publication
 
 HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *cancels.HANDLERS, *asns.HANDLERS,
-                       *inventory.HANDLERS, *events.HANDLERS, *publication.HANDLERS]  # fmt: skip
+                       *inventory.HANDLERS, *adjustments.HANDLERS, *events.HANDLERS,
+                       *publication.HANDLERS]  # fmt: skip

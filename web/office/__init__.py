@@ -2,9 +2,25 @@
 
 from typing import Any
 
-from web.office import counts, events, exceptions, login, now, orders, waves
+from web.office import (
+    access,
+    adjustments,
+    counts,
+    deadletters,
+    endpoints,
+    events,
+    exceptions,
+    login,
+    now,
+    orders,
+    replays,
+    timeline,
+    waves,
+)
 
 HANDLERS: list[Any] = [
-    *login.HANDLERS, *now.HANDLERS, *orders.HANDLERS, *waves.HANDLERS, *counts.HANDLERS,
-    *exceptions.HANDLERS, *events.HANDLERS,
+    *login.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS, *waves.HANDLERS,
+    *counts.HANDLERS, *adjustments.HANDLERS,
+    *exceptions.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS, *deadletters.HANDLERS,
+    *replays.HANDLERS, *timeline.HANDLERS,
 ]  # fmt: skip

@@ -29,8 +29,10 @@ PAGES = (
     ("release", "/office/release", "Release"),
     ("waves", "/office/waves", "Waves"),
     ("counts", "/office/counts", "Counts"),
+    ("adjustments", "/office/adjustments", "Adjustments"),
     ("exceptions", "/office/exceptions", "Exceptions"),
     ("events", "/office/events", "Events"),
+    ("access", "/office/access", "Access"),
 )
 
 # Causes as people read them; the code stays beside the words in the page.

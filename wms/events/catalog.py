@@ -7,6 +7,13 @@ A type is `<object>.<past verb>`. Procedures emit `catalog.OrderShipped(...)` un
 from msgspec import Struct
 
 from wms.events.groups import Payload
+from wms.events.payload_carriers import (
+    AppointmentEvent,
+    InventoryAdjustmentDecided,
+    PodReceived,
+    ShipmentMilestoneRecorded,
+    ShipmentStatus,
+)
 from wms.events.payload_documents import (
     AsnAccepted,
     AsnCancelled,
@@ -60,12 +67,16 @@ from wms.events.payload_stock import (
     TaskExceptionRaised,
 )
 from wms.events.payload_system import (
+    ConsumerSuspended,
+    DeliveryDiscarded,
     DeliveryExhausted,
     EndpointEvent,
     EndpointSkipped,
     ExceptionAssigned,
     ExceptionOpened,
     ExceptionResolved,
+    ReceiptRejected,
+    ReplayStarted,
     TestPing,
 )
 
@@ -97,6 +108,19 @@ TYPES: dict[str, EventType] = {
     "asn.cancelled": EventType(
         AsnCancelled, DOCUMENT, "asn/<owner>/<id>", "Cancelled before receiving ended."
     ),
+    **{
+        f"appointment.{verb}": EventType(
+            AppointmentEvent, DOCUMENT, "appointment/<external_id>", text
+        )
+        for verb, text in {
+            "booked": "A carrier has a time at a dock.",
+            "changed": "Its time, dock or load changed.",
+            "arrived": "The truck is here.",
+            "completed": "The truck is done.",
+            "missed": "Nobody came.",
+            "cancelled": "It was called off; the dock is free.",
+        }.items()
+    },
     "receipt.started": EventType(
         ReceiptStarted, DOCUMENT, "receipt/<id>", "First scan against the delivery."
     ),
@@ -118,6 +142,10 @@ TYPES: dict[str, EventType] = {
         InventoryMoved, SCAN, STOCK, "Stock changed place, not quantity or status."
     ),
     "inventory.adjusted": EventType(InventoryAdjusted, LINE, STOCK, "Gain or loss."),
+    "inventory.adjustment_decided": EventType(
+        InventoryAdjustmentDecided, DOCUMENT, "adjustment/<client>/<request_id>",
+        "A correction that a partner asked for was posted, refused, or is being counted.",
+    ),
     "inventory.status_changed": EventType(
         InventoryStatusChanged, LINE, STOCK, "Hold, release, quarantine, damage, expiry."
     ),
@@ -192,6 +220,21 @@ TYPES: dict[str, EventType] = {
     "shipment.departed": EventType(
         ShipmentDeparted, DOCUMENT, "shipment/<id>", "Possession passed to the carrier."
     ),
+    "shipment.milestone_recorded": EventType(
+        ShipmentMilestoneRecorded, LINE, "shipment/<id>", "A carrier's status was accepted."
+    ),
+    **{
+        f"shipment.{verb}": EventType(ShipmentStatus, DOCUMENT, "shipment/<id>", text)
+        for verb, text in {
+            "delivered": "It reached the consignee.",
+            "delivery_failed": "The carrier tried and could not deliver.",
+            "returning": "It is on its way back.",
+            "exception": "Damaged, lost, refused, delayed or held.",
+        }.items()
+    },
+    "pod.received": EventType(
+        PodReceived, DOCUMENT, "shipment/<id>", "A proof of delivery came in."
+    ),
     # system
     **{
         f"endpoint.{verb}": EventType(EndpointEvent, RARE, "endpoint/<code>", text)
@@ -226,13 +269,13 @@ TYPES: dict[str, EventType] = {
         DeliveryDiscarded, RARE, "endpoint/<code>", "A person gave up a dead delivery."
     ),
     "receipt_verdict.rejected": EventType(
-        ReceiptRejected, RARE, "endpoint/<code>", "A subscriber says that it cannot use an event."
+        ReceiptRejected, RARE, "endpoint/<code>", "A subscriber cannot use an event."
     ),
     "replay.started": EventType(
         ReplayStarted, RARE, "endpoint/<code>", "A person has events of the past sent again."
     ),
     "consumer.suspended": EventType(
-        ConsumerSuspended, RARE, "consumer/<client>/<name>", "It slept longer than the log is kept."
+        ConsumerSuspended, RARE, "consumer/<client>/<name>", "It slept longer than the log."
     ),
     "test.ping": EventType(TestPing, RARE, "endpoint/<code>", "A test on request."),
 }

@@ -24,6 +24,7 @@ class InventoryAdjusted(Payload):
     on_hand_after: int | None = None
     count_id: str = ""
     approved_by: str = ""
+    request_id: str = ""
     who: Who | None = None
 
 
@@ -35,6 +36,7 @@ class InventoryStatusChanged(Payload):
     to_status: str
     reason: Reason | None = None
     hold_id: str = ""
+    request_id: str = ""
     who: Who | None = None
 
 
