@@ -69,6 +69,7 @@ STATEMENTS = [
     )
     """,
     "ALTER TABLE endpoint ADD COLUMN probes int NOT NULL DEFAULT 0",
+    "CREATE INDEX seal_block_at_ix ON seal_block (warehouse_id, sealed_at)",
     "ALTER TABLE seal_state ADD COLUMN first_pos bigint NOT NULL DEFAULT 1",
     """
     ALTER TABLE replay

@@ -17,9 +17,10 @@ from tests.events.receiver import Receiver
 from wms.db import Db, Tx, insert
 from wms.embedded import EmbeddedPostgres
 from wms.events import endpoints
-from wms.events.endpoints import NewEndpoint, verify
+from wms.events.endpoints import verify
 from wms.events.groups import doc
 from wms.events.keys import Vault
+from wms.events.new_endpoint import NewEndpoint
 from wms.events.outbox import emit
 from wms.events.payload_documents import OrderUpdated
 from wms.events.rules import Schedule, Tuning

@@ -20,9 +20,9 @@ from wms.events.blocks import Block, merkle_path, merkle_root
 from wms.events.catalog import TYPES
 from wms.events.catalog import TestPing as Ping
 from wms.events.egress import BadNetwork, BadUrl, BlockedAddress, Egress, read_networks, read_url
-from wms.events.endpoints import NewEndpoint, as_row
 from wms.events.envelope import LogRow, Site, public_id, read_id, render
 from wms.events.keys import ED25519, SealedSecret, Vault, new_secret
+from wms.events.new_endpoint import NewEndpoint, as_row
 from wms.events.outbox import outbox_row
 from wms.events.subscription import BadPattern, BadPredicate, Subscription, expand_types
 from wms.settings import Settings

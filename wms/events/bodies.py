@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from wms.events import rules
-from wms.events.envelope import Site, public_id, render
+from wms.events.envelope import LogRow, Site, public_id, render
 from wms.events.masks import Mask
 from wms.events.webhooks import Outcome
 from wms.events.window import Item
@@ -63,13 +63,17 @@ def pack(items: list[Item], mode: str, site: Site, mask: Mask) -> Request:
 
 
 def _body(item: Item, site: Site, mask: Mask) -> bytes:
-    row = item.row
+    return masked(item.row, site, mask, item.conflated)
+
+
+def masked(row: LogRow, site: Site, mask: Mask, conflated: int = 0) -> bytes:
+    """An event's bytes as a mask profile shows them."""
     if mask.keeps_all:
-        return render(row, site, None, item.conflated)
+        return render(row, site, None, conflated)
     actor = mask.actor(row.actor)
     if actor != row.actor:
         row = msgspec.structs.replace(row, actor=actor)
-    return render(row, site, mask.data(row.type, row.data), item.conflated)
+    return render(row, site, mask.data(row.type, row.data), conflated)
 
 
 def unpack(request: Request, outcome: Outcome) -> list[tuple[Item, Outcome]]:

@@ -6,25 +6,22 @@ keep its cursor; only `skip` gives events up, says which, and tells the world.
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from wms.db import Db, Tx, insert, row, rows
-from wms.errors import Conflict, Invalid, Refused
+from wms.errors import Conflict, Refused
 from wms.events import keys, rules, wake
 from wms.events.catalog import EndpointEvent, EndpointSkipped, TestPing
 from wms.events.egress import Egress, read_networks, read_url
 from wms.events.envelope import TENANT, rfc3339
 from wms.events.keys import Vault
-from wms.events.leases import EndpointRow
-from wms.events.masks import require_profile
+from wms.events.new_endpoint import BadEndpoint, NewEndpoint, check_new
 from wms.events.outbox import emit
 from wms.events.queries import get_endpoint, list_sites
 from wms.events.signing import live_secrets, store_secret
-from wms.events.subscription import Subscription
 from wms.events.tables import endpoint as table
 from wms.events.webhooks import Sender
 from wms.ids import uuid7
@@ -44,36 +41,6 @@ class TooMany(Refused):
 
 class WrongState(Conflict):
     say = "{endpoint} is {state}; it cannot be {verb}."
-
-
-class BadEndpoint(Invalid):
-    say = "{field} is wrong: {reason}"
-
-
-class NewEndpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What an integrator asks for. `start` is `now` or `beginning` of the log."""
-
-    code: str
-    url: str
-    name: str = ""
-    warehouses: list[str] = msgspec.field(default_factory=list)
-    types: list[str] = msgspec.field(default_factory=lambda: ["*"])
-    owners: list[str] = msgspec.field(default_factory=list)
-    predicate: dict[str, Any] | None = None
-    mode: str = "ordered"
-    lanes: int = 1
-    max_inflight: int = 32
-    max_batch: int = 100
-    rate_per_s: int | None = None
-    timeout_ms: int = 15_000
-    mask_profile: str = "default"
-    conflate: bool = False
-    on_dead: str = "continue"
-    log_attempts: str = "all"
-    team: str = ""
-    contact: str = ""
-    start: str = "now"
-    alg: str = keys.HMAC
 
 
 class Created(msgspec.Struct, kw_only=True):
@@ -130,37 +97,7 @@ async def _check(tx: Tx, new: NewEndpoint, egress: Egress) -> None:
     if len(codes) >= ENDPOINTS_MAX:
         raise TooMany(most=ENDPOINTS_MAX, what="endpoints")
     read_url(new.url, egress)
-    known = set((await list_sites(tx)).values())
-    bad: list[tuple[str, str]] = [
-        ("code", "use letters, digits, dash and underscore")
-        for _ in [0] if not new.code.replace("-", "").replace("_", "").isalnum()
-    ]  # fmt: skip
-    bad += [("warehouses", f"no warehouse {code}") for code in new.warehouses if code not in known]
-    for field, allowed in {
-        "mode": ("ordered", "unordered", "batch"),
-        "on_dead": ("continue", "block_key"),
-        "log_attempts": ("all", "failures"),
-        "start": ("now", "beginning"),
-        "alg": (keys.HMAC, keys.ED25519),
-        "lanes": (1, 2, 4, 8, 16, 32, 64),
-    }.items():
-        if getattr(new, field) not in allowed:
-            bad.append((field, f"one of {', '.join(map(str, allowed))}"))
-    if not 1000 <= new.timeout_ms <= 30_000:
-        bad.append(("timeout_ms", "1000 to 30000"))
-    if not 1 <= new.max_inflight <= 256:
-        bad.append(("max_inflight", "1 to 256"))
-    if bad:
-        raise BadEndpoint(field=bad[0][0], reason="; ".join(reason for _, reason in bad))
-    require_profile(new.mask_profile)
-    Subscription(as_row(0, new))
-
-
-def as_row(id: int, new: NewEndpoint) -> EndpointRow:
-    """The endpoint as deliveries see it."""
-    values = msgspec.structs.asdict(new)
-    names = {field.name for field in msgspec.structs.fields(EndpointRow)}
-    return EndpointRow(**{"id": id, "allow": []} | {k: v for k, v in values.items() if k in names})
+    check_new(new, set((await list_sites(tx)).values()))
 
 
 async def add_secret(
@@ -287,8 +224,10 @@ async def pause(tx: Tx, code: str, actor: str, at: datetime) -> None:
 
 
 async def resume(tx: Tx, code: str, actor: str, at: datetime) -> None:
-    """Go on in order where it stopped. Emits endpoint.resumed. Raises WrongState."""
+    """Go on in order where it stopped. Emits endpoint.resumed, and endpoint.skipped when the log
+    is not kept so long. Raises WrongState."""
     await _set_state(tx, code, "resumed", ["paused", "suspended"], actor, at)
+    await _move(tx, code, actor, at, PASS_GONE)
 
 
 async def block(tx: Tx, code: str, cause: str) -> None:
@@ -332,15 +271,37 @@ BURY = text(
 )
 
 
+# Events before the first one kept cannot be sent any more.
+PASS_GONE = text(
+    """
+    UPDATE delivery_cursor c
+       SET pos = s.first_pos - 1, epoch = c.epoch + 1, lease_owner = '', lease_until = NULL
+      FROM (SELECT lane, pos AS before FROM delivery_cursor
+             WHERE warehouse_id = :warehouse_id AND endpoint_id = :id FOR UPDATE) old
+      JOIN seal_state s ON s.warehouse_id = :warehouse_id
+     WHERE c.warehouse_id = :warehouse_id AND c.endpoint_id = :id AND c.lane = old.lane
+       AND old.before < s.first_pos - 1
+    RETURNING old.before AS from_pos, s.first_pos - 1 AS to_pos
+    """
+)
+
+
 async def skip(tx: Tx, code: str, actor: str, at: datetime) -> None:
     """Give up what is not delivered yet: parked rows die, endpoint.skipped tells the range."""
+    await _move(tx, code, actor, at, SKIP, bury=True)
+
+
+async def _move(
+    tx: Tx, code: str, actor: str, at: datetime, statement: TextClause, *, bury: bool = False
+) -> None:
     endpoint = await get_endpoint(tx, code)
     for warehouse_id in await list_sites(tx):
         values = {"id": endpoint.id, "warehouse_id": warehouse_id}
-        lanes = await rows(tx, SKIP, _Skipped, **values)
+        lanes = await rows(tx, statement, _Skipped, **values)
         if not lanes:
             continue
-        await tx.execute(BURY, values)
+        if bury:
+            await tx.execute(BURY, values)
         skipped = EndpointSkipped(
             endpoint_id=code,
             by=actor,

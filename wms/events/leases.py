@@ -42,6 +42,7 @@ class EndpointRow(msgspec.Struct, kw_only=True):
     on_dead: str
     log_attempts: str
     allow: list[str]
+    probes: int = 0  # raised when a person wants to know whether it answers now
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -58,7 +59,7 @@ ACTIVE = text(
     """
     SELECT id, code, url, warehouses, types, owners, predicate, mode, lanes, max_batch,
            max_inflight, rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts,
-           allow
+           allow, probes
       FROM endpoint WHERE state = 'active' ORDER BY id
     """
 )

@@ -21,6 +21,7 @@ PROFILES: dict[str, dict[str, str]] = {
     "full": {"finance": KEEP, "personal": KEEP},
     "strict": {"finance": DROP, "personal": DROP},
 }
+OPEN_PROFILES = ("default", "strict")  # those an integrator may choose without an admin's word
 
 Path = tuple[str, ...]
 

@@ -17,8 +17,8 @@ COLUMNS = """pos, event_id, lane, type, okey, keyseq, subject, owner, occurred_a
 # One row tells the head of the stream even when nothing follows. Primary key of event_log in
 # order; type and owner only narrow what is read. Runs alone on the hot pool: one round trip.
 READ = f"""
-    SELECT h.pos AS head, e.*
-      FROM (SELECT pos FROM seal_state WHERE warehouse_id = $1) h
+    SELECT h.pos AS head, h.first_pos, e.*
+      FROM (SELECT pos, first_pos FROM seal_state WHERE warehouse_id = $1) h
       LEFT JOIN LATERAL (
         SELECT {COLUMNS}
           FROM event_log
@@ -39,10 +39,12 @@ class UnknownEvent(NotFound):
 
 
 class Page(msgspec.Struct, kw_only=True):
-    """A run of the log; `next_after` is where to read on, also when filters left nothing."""
+    """A run of the log; `next_after` is where to read on, also when filters left nothing.
+    `first` is the first position that is still kept."""
 
     rows: list[LogRow]
     head: int
+    first: int
     next_after: int
     caught_up: bool
 
@@ -61,15 +63,23 @@ async def read_log(
     ordering key `about`."""
     pool = await db.hot()
     found = await pool.fetch(
-        READ, warehouse_id, after, types and sorted(types), owners and sorted(owners), limit, about
+        READ, warehouse_id, after, _names(types), _names(owners), limit, about
     )
     if not found:
-        return Page(rows=[], head=0, next_after=after, caught_up=True)
+        return Page(rows=[], head=0, first=1, next_after=after, caught_up=True)
     events = [msgspec.convert(dict(row), LogRow) for row in found if row["pos"] is not None]
     head = found[0]["head"]
     full = len(events) == limit
     next_after = events[-1].pos if full else max(after, head)
-    return Page(rows=events, head=head, next_after=next_after, caught_up=next_after >= head)
+    return Page(
+        rows=events, head=head, first=found[0]["first_pos"], next_after=next_after,
+        caught_up=next_after >= head,
+    )  # fmt: skip
+
+
+def _names(some: set[str] | None) -> list[str] | None:
+    """None does not narrow; an empty set leaves nothing."""
+    return None if some is None else sorted(some)
 
 
 # event_log_event_ix.
@@ -89,7 +99,7 @@ async def find_event(
     values = {
         "warehouse_id": warehouse_id,
         "event_id": event_id,
-        "owners": None if owners is None else sorted(owners),
+        "owners": _names(owners),
     }
     found = await row(tx, EVENT, LogRow, **values)
     if found is None:

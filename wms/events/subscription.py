@@ -11,6 +11,7 @@ from wms.events.envelope import LogRow
 from wms.events.leases import EndpointRow
 
 PATTERNS_MAX, DEPTH_MAX = 200, 8
+ABOUT_OTHERS = ("delivery.exhausted", "receipt_verdict.rejected")
 ENVELOPE_FIELDS = ("type", "okey", "subject", "owner", "actor", "correlation_id", "keyseq", "pos")
 
 
@@ -51,17 +52,23 @@ class Subscription:
         self._predicate = compile_predicate(endpoint.predicate) if endpoint.predicate else None
 
     def wants(self, row: LogRow) -> bool:
-        """One who hears certain owners hears nothing that belongs to nobody, but of itself."""
+        return not self.why_not(row)
+
+    def why_not(self, row: LogRow) -> str:
+        """What keeps an event from this endpoint: type, owner, itself or filter; empty: nothing.
+
+        One who hears certain owners hears nothing that belongs to nobody, but of itself.
+        """
         if self.types is not None and row.type not in self.types:
-            return False
+            return "type"
         mine = row.subject == self.about_me
         if self.owners is not None and row.owner not in self.owners and not mine:
-            return False
+            return "owner"
         if row.type == "test.ping" and not mine:
-            return False
-        if row.type == "delivery.exhausted" and mine:
-            return False  # telling an endpoint of its own dead letters would breed more of them
-        return self._predicate is None or self._predicate(row)
+            return "itself"
+        if row.type in ABOUT_OTHERS and mine:
+            return "itself"  # telling an endpoint of its own dead letters would breed more of them
+        return "" if self._predicate is None or self._predicate(row) else "filter"
 
 
 Test = Callable[[LogRow], bool]

@@ -141,6 +141,7 @@ seal_block = Table(
     col("prev_hash", LargeBinary),
     col("hash", LargeBinary),
     _at("sealed_at"),
+    Index("seal_block_at_ix", "warehouse_id", "sealed_at"),
 )
 
 endpoint = Table(
