@@ -18,6 +18,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from wms.access import api_keys, rules, signin
+from wms.access.audit import Who
 from wms.access.installation import pepper
 from wms.access.rules import ApiClient, NotSignedIn, Session
 from wms.db import Db
@@ -132,6 +133,20 @@ def partner_stamp(
         actor=f"partner:{client.code}",
         correlation_id=correlation_id,
     )
+
+
+def who_of(connection: Connection, asks: Session | ApiClient) -> Who:
+    """Who acts and from where, for the audit log."""
+    address = connection.client.host if connection.client else ""
+    given = connection.headers.get("x-request-id", "")[:128]
+    request_id = given if given.isascii() and given.isprintable() else ""
+    if isinstance(asks, ApiClient):
+        return Who(actor=f"partner:{asks.code}", origin=address,
+                   request_id=request_id or str(uuid7()))  # fmt: skip
+    return Who(
+        actor=f"user:{asks.code}", origin=f"{address} {asks.device}",
+        request_id=request_id or str(uuid7()), warehouse_id=asks.warehouse_id,
+    )  # fmt: skip
 
 
 def now() -> datetime:

@@ -217,6 +217,13 @@ async def owner_ids(tx: Tx, codes: Sequence[str]) -> list[int]:
     return await _ids(tx, OWNERS, "owner", codes)
 
 
+async def list_places(tx: Tx) -> tuple[list[str], list[str]]:
+    """Codes of all warehouses and of all owners, to choose from."""
+    warehouses = (await tx.execute(text("SELECT code FROM warehouse ORDER BY code"))).scalars()
+    owners = (await tx.execute(text("SELECT code FROM owner ORDER BY code"))).scalars()
+    return list(warehouses), list(owners)
+
+
 async def _ids(tx: Tx, statement: Any, what: str, codes: Sequence[str]) -> list[int]:
     known = {found.code: found.id for found in await rows(tx, statement, _Coded, codes=list(codes))}
     for code in codes:
