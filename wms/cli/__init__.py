@@ -14,6 +14,7 @@ COMMANDS = {
     "load": "wms.cli.data",
     "verify": "wms.cli.data",
     "migrate": "wms.cli.data",
+    "clients": "wms.cli.clients",
     "bench": "wms.cli.bench",
 }
 
