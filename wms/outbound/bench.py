@@ -11,7 +11,7 @@ from wms.db import Tx, row, rows
 from wms.errors import NotFound
 from wms.outbound.contents import list_contents
 from wms.outbound.order_events import OrderHead, find_order, take_order
-from wms.outbound.pack_steps import Bench, CartonChoice, OpenCarton, Tote
+from wms.outbound.pack_rules import Bench, CartonChoice, OpenCarton, Tote
 from wms.stamp import Stamp
 from wms.tasks.rules import LEASE, WorkTaken
 

@@ -16,7 +16,7 @@ from wms.outbound import loads, pack_sql
 from wms.outbound.bench import Seen
 from wms.outbound.line_parts import Shifted
 from wms.outbound.order_events import OrderHead, bump, emit_order
-from wms.outbound.pack_steps import (
+from wms.outbound.pack_rules import (
     OpenCarton,
     expected_g,
     require_count,

@@ -1,4 +1,4 @@
-"""The questions of the pack bench, from facts to packets, and what the bench judges. Pure.
+"""The questions of the pack bench, from facts to packets. Pure.
 
 Scan the tote, take the proposed carton (or scan another), scan every item into it; the last item
 leads to closing: the weight is accepted or keyed, the label on the box is scanned. Screens: carton
@@ -10,191 +10,19 @@ from collections.abc import Sequence
 import msgspec
 
 from wms.barcodes import label
-from wms.errors import Refused
 from wms.outbound.contents import Content, normal
-from wms.outbound.putback_steps import find_content, item_accepts, lot_and_serial
+from wms.outbound.pack_rules import (
+    Bench,
+    CartonChoice,
+    OpenCarton,
+    expected_g,
+    legal_types,
+    suggest_type,
+)
+from wms.outbound.putback_steps import item_accepts, lot_and_serial
 from wms.steps import Facts, Packet, Path, Question, Step
 
-# A scale and the master data agree within this, else the box is recounted.
-TOLERANCE_SHARE = 0.05
-TOLERANCE_G = 30
-FILL_MAX = 0.85  # of a carton's volume, where no plan says better
 ASIDE_VERSION = 0
-
-
-class AllPacked(Refused):
-    say = "All {sku} of {order} are in boxes already: this one is extra. Put it aside, tap Extra."
-
-
-class TooMany(Refused):
-    say = "Only {left} × {sku} can be taken at once here, not {qty}. Scan the pieces one by one."
-
-
-class CartonFull(Refused):
-    say = "With that the box weighs more than {max_g} g. Tap Full and open another box."
-
-
-class WeightOff(Refused):
-    say = "{weight} g, but {expected} g was expected. Take everything out and tap Recount."
-
-
-class LotRecalled(Refused):
-    say = "Stop: lot {lot} of {sku} was recalled. Put it aside and call your lead."
-
-
-class CountDiffers(Refused):
-    say = "{sku}: {counted} counted, {booked} scanned in. Look again, or tap Missing."
-
-
-class Tote(msgspec.Struct, frozen=True, kw_only=True):
-    """A tote of the order at the bench."""
-
-    lpn_id: int
-    code: str
-    task_id: int
-
-
-class CartonChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A carton type in the rack."""
-
-    id: int
-    code: str
-    inner_mm: tuple[int, int, int]
-    tare_g: int
-    gross_max_g: int
-
-    @property
-    def inner_mm3(self) -> int:
-        return self.inner_mm[0] * self.inner_mm[1] * self.inner_mm[2]
-
-
-class OpenCarton(msgspec.Struct, frozen=True, kw_only=True):
-    """The box that is being filled. Its label can be printed from the first item on."""
-
-    lpn_id: int
-    sscc: str
-    bin_id: int
-    type: CartonChoice
-
-
-class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the bench asks and shows for one order.
-
-    `stopped`: held | cancelled | nothing. `planned`: type the plan wants next. `closed`: boxes
-    closed so far. `packed`: units in boxes.
-    """
-
-    tour_id: int
-    order_id: int
-    order_no: str
-    stopped: str = ""
-    totes: list[Tote]
-    inside: list[Content]  # in the totes
-    carton: OpenCarton | None = None
-    boxed: list[Content] = []  # in the open carton
-    types: list[CartonChoice]
-    planned: str = ""
-    closed: int = 0
-    packed: int = 0
-
-    @property
-    def left(self) -> int:
-        return sum(content.qty for content in self.inside)
-
-    @property
-    def units_boxed(self) -> int:
-        return sum(content.qty for content in self.boxed)
-
-
-class Taken(msgspec.Struct, frozen=True):
-    """So much of one balance goes into the box."""
-
-    content: Content
-    qty: int
-
-
-def pick_up(bench: Bench, facts: Facts) -> Taken:
-    """What the scanned facts take out of which tote: the scanned one, or where it is by the book.
-
-    Raises AllPacked, TooMany.
-    """
-    per = facts.get("qty") or facts.get("per") or "1"
-    qty = 1 if facts.get("serial") else int(per)
-    tote = int(facts.get("tote", 0))
-    here = find_content(bench.inside, facts, lpn_id=tote)
-    anywhere = find_content(bench.inside, facts)
-    for content in (here, anywhere):
-        if content is not None and content.qty >= qty:
-            return Taken(content, qty)
-    if anywhere is None:
-        known = find_content(bench.boxed, {"item": facts["item"]})
-        raise AllPacked(sku=known.sku if known else "that", order=bench.order_no)
-    raise TooMany(left=anywhere.qty, sku=anywhere.sku, qty=qty)
-
-
-def require_not_recalled(contents: Sequence[Content]) -> None:
-    """Recalled goods never leave. Raises LotRecalled."""
-    for content in contents:
-        if content.recalled:
-            raise LotRecalled(lot=content.lot_code, sku=content.sku)
-
-
-def require_strength(bench: Bench, carton: OpenCarton, taken: Taken) -> None:
-    """A box is not made heavier than it may be; a single piece that is too heavy may still go.
-
-    Raises CartonFull.
-    """
-    heavier = expected_g(carton, bench.boxed) + taken.qty * taken.content.unit_g
-    if bench.boxed and heavier > carton.type.gross_max_g:
-        raise CartonFull(max_g=carton.type.gross_max_g)
-
-
-def expected_g(carton: OpenCarton, boxed: Sequence[Content]) -> int:
-    """What the box should weigh by the master data."""
-    return max(1, carton.type.tare_g + sum(content.qty * content.unit_g for content in boxed))
-
-
-def require_weight(carton: OpenCarton, boxed: Sequence[Content], weight_g: int) -> None:
-    """The weight fits the contents, where the master data knows every item's. Raises WeightOff."""
-    expected = expected_g(carton, boxed)
-    allowed = max(TOLERANCE_G, expected * TOLERANCE_SHARE)
-    if all(content.unit_g for content in boxed) and abs(weight_g - expected) > allowed:
-        raise WeightOff(weight=weight_g, expected=expected)
-
-
-def require_count(boxed: Sequence[Content], facts: Facts) -> None:
-    """A recount found exactly what was scanned in. Raises CountDiffers."""
-    for n, content in enumerate(boxed):
-        if int(facts[f"count{n}"]) != content.qty:
-            raise CountDiffers(sku=content.sku, counted=facts[f"count{n}"], booked=content.qty)
-
-
-def fits_inside(content: Content, carton: CartonChoice) -> bool:
-    """One piece goes into the empty carton, turned any way."""
-    pairs = zip(sorted(content.unit_mm), sorted(carton.inner_mm), strict=True)
-    return all(piece <= room for piece, room in pairs)
-
-
-def legal_types(bench: Bench) -> list[CartonChoice]:
-    """Types that can take at least one of the pieces; all of them when no size can be right."""
-    legal = [t for t in bench.types if any(fits_inside(content, t) for content in bench.inside)]
-    return legal or bench.types
-
-
-def suggest_type(bench: Bench) -> CartonChoice | None:
-    """The planned type; without a plan the smallest that takes all, else the largest."""
-    legal = sorted(legal_types(bench), key=lambda choice: (choice.inner_mm3, choice.code))
-    for choice in legal:
-        if choice.code == bench.planned:
-            return choice
-    volume = sum(c.qty * c.unit_mm[0] * c.unit_mm[1] * c.unit_mm[2] for c in bench.inside)
-    weight = sum(content.qty * content.unit_g for content in bench.inside)
-    for choice in legal:
-        roomy = volume <= choice.inner_mm3 * FILL_MAX
-        strong = choice.tare_g + weight <= choice.gross_max_g
-        if roomy and strong and all(fits_inside(content, choice) for content in bench.inside):
-            return choice
-    return legal[-1] if legal else None
 
 
 def tote_question(bench: Bench) -> Question:

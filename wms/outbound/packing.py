@@ -22,20 +22,17 @@ from wms.outbound.bench import Seen
 from wms.outbound.contents import Content
 from wms.outbound.line_parts import Want, shift
 from wms.outbound.pack_close import close_box, finish_order, tell_short
-from wms.outbound.pack_steps import (
+from wms.outbound.pack_rules import (
     Bench,
     OpenCarton,
     Taken,
     TooMany,
-    aside_step,
-    bench_packet,
-    carton_step,
-    close_step,
-    pack_step,
+    expected_g,
     pick_up,
     require_not_recalled,
     require_strength,
 )
+from wms.outbound.pack_steps import aside_step, bench_packet, carton_step, close_step, pack_step
 from wms.outbound.putback import PART_OF, create_putback, release_empty
 from wms.outbound.putback_steps import find_content
 from wms.stamp import Stamp
@@ -58,8 +55,8 @@ async def packet(tx: Tx, stamp: Stamp, ident: str) -> Packet:
 async def open_carton(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     """`carton/<tour id>`: open a carton with its first item.
 
-    Locks the order, then stock. Raises StaleStep, WorkTaken, AllPacked, TooMany. Emits
-    inventory.moved.
+    Locks the order, then stock. Raises StaleStep, WorkTaken, AllPacked, TooMany, FitFewer.
+    Emits inventory.moved.
     """
     tour = await benches.get_tour(tx, stamp, act.ref.partition("/")[2])
     seen = await benches.take(tx, stamp, tour)
@@ -74,11 +71,12 @@ async def open_carton(tx: Tx, stamp: Stamp, act: Act) -> Answer:
         return out
     taken = pick_up(bench, facts)
     kind = next(each for each in bench.types if each.code == facts["carton"])
-    bin_id = taken.content.bin_id
+    require_strength(kind, [], kind.tare_g, taken)
+    bin_id = taken[0].content.bin_id
     lpn_id, code = await _new_plate(tx, stamp, seen, bin_id, kind.id)
     carton = OpenCarton(lpn_id=lpn_id, sscc=code, bin_id=bin_id, type=kind)
     await _into_box(tx, stamp, seen, carton, taken)
-    left = bench.left - taken.qty
+    left = bench.left - sum(each.qty for each in taken)
     return Answer(ok=True, say=f"{_words(taken)} in box {bench.closed + 1}, {left} to go",
                   tone="step_done", go=_here(seen))  # fmt: skip
 
@@ -87,7 +85,7 @@ async def pack(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     """`pack/<tour id>`: one more item into the open carton, or a way out of it.
 
     Locks the open load (path full only), then the order, then stock. Raises StaleStep, WorkTaken,
-    AllPacked, TooMany, CartonFull. Emits inventory.moved.
+    AllPacked, TooMany, CartonFull, FitFewer. Emits inventory.moved.
     """
     tour = await benches.get_tour(tx, stamp, act.ref.partition("/")[2])
     if act.path == "full":
@@ -107,9 +105,9 @@ async def pack(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     if act.path == "box":
         return await _rebox(tx, stamp, seen, carton, facts["carton"])
     taken = pick_up(bench, facts)
-    require_strength(bench, carton, taken)
+    require_strength(carton.type, bench.boxed, expected_g(carton, bench.boxed), taken)
     emptied = await _into_box(tx, stamp, seen, carton, taken)
-    left = bench.left - taken.qty
+    left = bench.left - sum(each.qty for each in taken)
     say = f"{_words(taken)} in, {left} to go" if left else f"{_words(taken)} in: close the box"
     return Answer(ok=True, say=say, tone="accepted" if left else "step_done",
                   go="" if left and not emptied and not act.path else _here(seen))  # fmt: skip
@@ -154,14 +152,30 @@ async def _new_plate(
 
 
 async def _into_box(
-    tx: Tx, stamp: Stamp, seen: Seen, carton: OpenCarton, taken: Taken
+    tx: Tx, stamp: Stamp, seen: Seen, carton: OpenCarton, taken: list[Taken]
 ) -> bool:
-    """Goods from the tote into the box; True when that emptied the tote, which is free then.
+    """Goods from the totes into the box; True when that emptied one, which is free then.
 
     Raises LotRecalled. Emits inventory.moved.
     """
+    require_not_recalled([each.content for each in taken])
+    for each in taken:
+        await _move_into(tx, stamp, seen, carton, each)
+    out: dict[int, int] = {}
+    for each in taken:
+        out[each.content.lpn_id] = out.get(each.content.lpn_id, 0) + each.qty
+    emptied = [
+        lpn_id for lpn_id, qty in out.items()
+        if qty == sum(each.qty for each in seen.bench.inside if each.lpn_id == lpn_id)
+    ]  # fmt: skip
+    await release_empty(tx, stamp, emptied)
+    return bool(emptied)
+
+
+async def _move_into(
+    tx: Tx, stamp: Stamp, seen: Seen, carton: OpenCarton, taken: Taken
+) -> None:
     content, qty = taken.content, taken.qty
-    require_not_recalled([content])
     task_id = _task_of(seen.bench, content)
     movement_id = await ledger.move(
         tx, stamp, "pack", content.goods(qty), Place(content.bin_id, content.lpn_id),
@@ -174,18 +188,14 @@ async def _into_box(
         purpose="pack", task_id=str(task_id or ""), who=who(stamp),
     )  # fmt: skip
     await emit(tx, stamp, "inventory.moved", content.stock_key, moved, owner=content.owner_code)
-    if qty < sum(each.qty for each in seen.bench.inside if each.lpn_id == content.lpn_id):
-        return False
-    await release_empty(tx, stamp, [content.lpn_id])
-    return True
 
 
 def _task_of(bench: Bench, content: Content) -> int | None:
     return next((tote.task_id for tote in bench.totes if tote.lpn_id == content.lpn_id), None)
 
 
-def _words(taken: Taken) -> str:
-    return f"{taken.qty} × {taken.content.sku}"
+def _words(taken: list[Taken]) -> str:
+    return f"{sum(each.qty for each in taken)} × {taken[0].content.sku}"
 
 
 def _here(seen: Seen) -> str:

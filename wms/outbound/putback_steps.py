@@ -99,14 +99,21 @@ def lot_and_serial(contents: Sequence[Content]) -> list[Question]:
     return asked
 
 
+def is_meant(content: Content, facts: Facts) -> bool:
+    """Whether the facts name this balance, or leave it open."""
+    return (
+        str(content.item_id) == facts.get("item")
+        and facts.get("lot", content.lot_code) == content.lot_code
+        and facts.get("serial", content.serial) == content.serial
+    )
+
+
 def find_content(contents: Iterable[Content], facts: Facts, **more: object) -> Content | None:
     """The balance that the facts name; the fullest where they leave a choice."""
     found = [
         content
         for content in contents
-        if str(content.item_id) == facts.get("item")
-        and facts.get("lot", content.lot_code) == content.lot_code
-        and facts.get("serial", content.serial) == content.serial
+        if is_meant(content, facts)
         and all(getattr(content, name) == value for name, value in more.items())
     ]
     return max(found, key=lambda content: content.qty, default=None)
