@@ -15,6 +15,7 @@ COMMANDS = {
     "verify": "wms.cli.data",
     "migrate": "wms.cli.data",
     "clients": "wms.cli.clients",
+    "contract": "wms.cli.contract",
     "bench": "wms.cli.bench",
 }
 
