@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 from litestar import Response
 from litestar.enums import MediaType
 
-from web.api.security import REQUEST, Partner
+from web.api.security import CORRELATION_MAX, REQUEST, Partner
+from web.session import client_of, partner_stamp
 from wms import requests
+from wms.access.rules import WarehouseForbidden, require_scope
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError
 from wms.errors import Busy, Invalid
@@ -68,6 +70,20 @@ async def tried(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
         return await again(partner, run)
     except Undone as undone:
         return undone.found
+
+
+async def at_large(request: REQUEST, scope: str) -> Partner:
+    """The partner of a request outside any warehouse; the stamp names the first it may enter.
+
+    Raises KeyUnknown, ScopeMissing, WarehouseForbidden.
+    """
+    client = await client_of(request)
+    require_scope(client, scope)
+    if not client.warehouse_ids:
+        raise WarehouseForbidden(code=client.code)
+    correlation = request.headers.get("x-correlation-id", "")[:CORRELATION_MAX]
+    stamp = partner_stamp(client, client.warehouse_ids[0], correlation_id=correlation)
+    return Partner(client, stamp, request.app.state.db)
 
 
 async def again(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:

@@ -48,6 +48,14 @@ from wms.events.payload_documents import (
     WaveCompleted,
     WaveReleased,
 )
+from wms.events.payload_master import (
+    ItemConflictDetected,
+    ItemCreated,
+    ItemUpdated,
+    LocationChanged,
+    PartnerUpdated,
+    StewardshipDecided,
+)
 from wms.events.payload_stock import (
     CountCompleted,
     CountStarted,
@@ -98,6 +106,22 @@ STOCK = "stock/<owner>/<sku>"
 ORDER = "order/<owner>/<external_id>"
 
 TYPES: dict[str, EventType] = {
+    # master data, told in every warehouse
+    "item.created": EventType(ItemCreated, RARE, "item/<owner>/<sku>", "An item is new."),
+    "item.updated": EventType(ItemUpdated, RARE, "item/<owner>/<sku>", "An item changed."),
+    "item.conflict_detected": EventType(
+        ItemConflictDetected, RARE, "item/<owner>/<sku>", "A field belongs to another sender."
+    ),
+    "stewardship.decided": EventType(
+        StewardshipDecided, RARE, "item/<owner>/<sku>", "A proposed value was decided on."
+    ),
+    "location.created": EventType(LocationChanged, RARE, "loc/<bin>", "A bin is new."),
+    "location.updated": EventType(LocationChanged, RARE, "loc/<bin>", "A bin changed."),
+    "location.blocked": EventType(LocationChanged, RARE, "loc/<bin>", "A bin is out of use."),
+    "location.unblocked": EventType(LocationChanged, RARE, "loc/<bin>", "A bin is in use again."),
+    "partner.updated": EventType(
+        PartnerUpdated, RARE, "partner/<owner>/<external_id>", "A party is new or changed."
+    ),
     # inbound
     "asn.accepted": EventType(
         AsnAccepted, DOCUMENT, "asn/<owner>/<id>", "An announced delivery passed validation."

@@ -1,0 +1,279 @@
+"""Items over HTTP: put one by its natural key, read, list; barcodes; who may set what, proposals.
+
+    /v1/owners/{owner}/items                     GET ?updated_since=&after=&limit=
+    /v1/owners/{owner}/items/{sku}               PUT, GET
+    /v1/owners/{owner}/field-owners              GET, PUT {"dimensions": "CUBISCAN"}
+    /v1/barcodes/{value}                         GET
+    /v1/items/proposals                          GET ?state=&after=&limit=
+    /v1/items/proposals/{id}/accept, /decline    POST
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post, put
+from msgspec import Meta
+
+from web.api.asked import EARLIEST, moment, number, word
+from web.api.describe import describe
+from web.api.paging import json, limit_of, page
+from web.api.security import REQUEST, Partner
+from web.api.writes import again, at_large, if_match, same_as_path, strict
+from web.errors import problem
+from web.paging import page_place, page_token
+from wms.db import Tx
+from wms.documents import BadDocument, DocumentError, decode, parse
+from wms.errors import WmsError
+from wms.masterdata import barcodes_known, items, stewardship
+from wms.masterdata.item_documents import CLASSES, ItemDoc, ItemOutcome, ItemRead
+from wms.masterdata.stewardship import Proposal
+from wms.versions import StaleVersion, VersionMismatch
+
+ITEMS = "/v1/owners/{owner:str}/items"
+ITEM = ITEMS + "/{sku:str}"
+FIELD_OWNERS = "/v1/owners/{owner:str}/field-owners"
+PROPOSALS = "/v1/items/proposals"
+PAGE_MAX = 500
+READ = ("not-found", "forbidden-owner")
+FieldOwners = dict[str, Annotated[str, Meta(max_length=64, pattern="^[!-~]*$")]]
+
+
+class ExistsWithDifferent(items.Conflict):
+    say = "Item {sku} came with another {field} under the same source version before."
+
+
+class ItemPage(msgspec.Struct):
+    """One page of the list."""
+
+    items: list[ItemRead]
+
+
+class ProposalPage(msgspec.Struct):
+    """One page of the list."""
+
+    proposals: list[Proposal]
+
+
+class Meanings(msgspec.Struct):
+    """The items a barcode stands for: one of each owner at most."""
+
+    value: str
+    items: list[barcodes_known.Meaning]
+
+
+@put(
+    ITEM, status_code=200, summary="Create or change one item",
+    **describe(
+        "items:write", takes=ItemDoc, answers={200: ItemOutcome, 201: ItemOutcome},
+        refuses=(
+            *READ, "validation-failed", "version-mismatch", "stale-version", "barcode-conflict",
+            "unit-in-use", "exists-with-different",
+        ),
+    ),
+)  # fmt: skip
+async def put_item(request: REQUEST) -> Response[Any]:
+    """Idempotent by (owner, sku). 201 created; 200 updated, exists, proposed or ignored_stale.
+
+    Members that are left out stay as they are. Fields that belong to another sender are kept as
+    proposals. An older `source_version` of the same sender is ignored, or refused with `Prefer:
+    handling=strict`. Factors of units cannot change while there is stock.
+    """
+    partner = await at_large(request, "items:write")
+    value = decode(await request.body())
+    owner, sku = _names(request)
+    same_as_path(value, "owner", owner)
+    same_as_path(value, "sku", sku)
+    document, unknown = parse(value, ItemDoc)
+    expected = if_match(request)
+
+    async def write(tx: Tx) -> ItemOutcome:
+        return await items.put_item(
+            tx, partner.stamp, partner.client, document, if_match=expected
+        )
+
+    done = await again(partner, write)
+    refusal = _refusal(request, done, expected, document.source_version)
+    if refusal is not None:
+        return problem(refusal, request)
+    done = msgspec.structs.replace(done, unknown_fields=tuple(unknown))
+    answer = json(done, 201 if done.outcome == "created" else 200)
+    answer.headers["ETag"] = f'"{done.version}"'
+    return answer
+
+
+def _refusal(
+    request: REQUEST, done: ItemOutcome, expected: int | None, given: int | None
+) -> WmsError | None:
+    if done.outcome == "rejected":
+        return BadDocument(done.errors)
+    if done.outcome == "version_mismatch":
+        return VersionMismatch(
+            version=done.version, expected=expected, decided_by=done.decided_by
+        )
+    if done.outcome == "ignored_stale" and strict(request):
+        return StaleVersion(given=given, version=done.version, decided_by=done.decided_by)
+    if done.outcome.startswith("exists_with_different_"):
+        field = done.outcome.removeprefix("exists_with_different_")
+        return ExistsWithDifferent(sku=done.sku, field=field, decided_by=done.decided_by)
+    return None
+
+
+@get(
+    ITEM, summary="One item with its pack levels and barcodes",
+    **describe("items:read", answers={200: ItemRead}, refuses=READ),
+)  # fmt: skip
+async def get_item(request: REQUEST) -> Response[Any]:
+    """`ETag` is the version, for `If-Match`."""
+    partner = await at_large(request, "items:read")
+    owner, sku = _names(request)
+    async with partner.db.reading() as tx:
+        owner_id = await items.get_owner_id(tx, partner.client, owner)
+        found = await items.find_item(tx, owner_id, sku)
+    if found is None:
+        raise items.UnknownItem(owner=owner, sku=sku)
+    answer = json(found.read())
+    answer.headers["ETag"] = f'"{found.version}"'
+    return answer
+
+
+@get(
+    ITEMS, summary="Items by their last change, page by page",
+    **describe(
+        "items:read", answers={200: ItemPage}, listed=True, refuses=(*READ, "bad-request"),
+        query={"updated_since": str, "after": str, "limit": int},
+    ),
+)  # fmt: skip
+async def list_items(request: REQUEST) -> Response[Any]:
+    """An item that changes while one walks comes again at the end; none is missed."""
+    partner = await at_large(request, "items:read")
+    limit = limit_of(request, PAGE_MAX)
+    since = moment(request, "updated_since") or EARLIEST
+    after = page_place(word(request, "after")) or (EARLIEST, 0)
+    async with partner.db.reading() as tx:
+        owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
+        found = await items.list_items(tx, owner_id, since=since, after=after, limit=limit)
+    token = page_token(found[-1].updated_at, found[-1].id) if found else ""
+    return page(request, "items", [each.read() for each in found], limit, token)
+
+
+@get(
+    "/v1/barcodes/{value:str}", summary="What a barcode means",
+    **describe("items:read", answers={200: Meanings}, refuses=("not-found", "refused")),
+)  # fmt: skip
+async def get_barcode(request: REQUEST) -> Response[Any]:
+    """The value as it is scanned: a GTIN of any length, a GS1 element string, or any other code."""
+    partner = await at_large(request, "items:read")
+    value = str(request.path_params["value"])
+    async with partner.db.reading() as tx:
+        code, found = await barcodes_known.meanings(tx, value, partner.client.owner_ids)
+    return json(Meanings(code, found))
+
+
+@get(
+    FIELD_OWNERS, summary="Which sender may set which fields of items",
+    **describe("items:steward", answers={200: FieldOwners}, refuses=READ),
+)  # fmt: skip
+async def get_field_owners(request: REQUEST) -> Response[Any]:
+    """By class of fields. A class that is not named may be set by everybody."""
+    partner = await at_large(request, "items:steward")
+    async with partner.db.reading() as tx:
+        owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
+        return json(await stewardship.field_owners(tx, owner_id))
+
+
+@put(
+    FIELD_OWNERS, status_code=200, summary="Say which sender may set which fields of items",
+    **describe(
+        "items:steward", takes=FieldOwners, answers={200: FieldOwners},
+        refuses=(*READ, "validation-failed"),
+    ),
+)  # fmt: skip
+async def put_field_owners(request: REQUEST) -> Response[Any]:
+    """Codes of API clients by class; an empty code frees the class. Others stay as they are."""
+    partner = await at_large(request, "items:steward")
+    value = decode(await request.body())
+    if not isinstance(value, dict):
+        raise BadDocument([DocumentError("", "wrong-type", "Expected an object")])
+    errors = [
+        DocumentError(f"/{name}", "unknown-class", "No such class of fields", None, CLASSES)
+        for name in value
+        if name not in CLASSES
+    ]
+    if errors:
+        raise BadDocument(errors)
+    owners, _ = parse(value, FieldOwners)
+
+    async def write(tx: Tx) -> dict[str, str]:
+        owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
+        return await stewardship.set_field_owners(tx, owner_id, owners)
+
+    return json(await again(partner, write))
+
+
+@get(
+    PROPOSALS, summary="Values that wait for a decision",
+    **describe(
+        "items:read", answers={200: ProposalPage}, listed=True, refuses=("bad-request",),
+        query={"state": str, "after": int, "limit": int},
+    ),
+)  # fmt: skip
+async def list_proposals(request: REQUEST) -> Response[Any]:
+    """The oldest first; `state` is open (without it), accepted or declined."""
+    partner = await at_large(request, "items:read")
+    limit = limit_of(request, PAGE_MAX)
+    state, after = word(request, "state") or "open", number(request, "after")
+    async with partner.db.reading() as tx:
+        found = await stewardship.list_proposals(
+            tx, state=state, after=after, limit=limit, owner_ids=partner.client.owner_ids
+        )
+    return page(request, "proposals", found, limit, found[-1].id if found else "")
+
+
+DECIDED = describe(
+    "items:steward", answers={200: Proposal},
+    refuses=(*READ, "conflict", "barcode-conflict", "unit-in-use"),
+)  # fmt: skip
+
+
+@post(f"{PROPOSALS}/{{id:int}}/accept", status_code=200, summary="Take a proposed value", **DECIDED)
+async def accept_proposal(request: REQUEST) -> Response[Any]:
+    """The field gets the value, and the item a new version. Accepting twice changes nothing."""
+    return await _decide(request, "accepted")
+
+
+@post(
+    f"{PROPOSALS}/{{id:int}}/decline", status_code=200, summary="Refuse a proposed value", **DECIDED
+)
+async def decline_proposal(request: REQUEST) -> Response[Any]:
+    """The field stays as it is. Declining twice changes nothing."""
+    return await _decide(request, "declined")
+
+
+async def _decide(request: REQUEST, state: str) -> Response[Any]:
+    partner = await at_large(request, "items:steward")
+    id = min(max(int(request.path_params["id"]), 0), 2**62)
+
+    async def decide(tx: Tx) -> Proposal:
+        return await _decided(tx, partner, id, state)
+
+    return json(await again(partner, decide))
+
+
+async def _decided(tx: Tx, partner: Partner, id: int, state: str) -> Proposal:
+    asked = await stewardship.get_proposal(tx, id)
+    partner.require_owner(asked.owner_id)
+    stored = await items.take_item(tx, asked.owner_id, asked.sku)
+    new = await stewardship.close(tx, partner.stamp, id, state)
+    if new is not None and state == "accepted":
+        await items.change(tx, partner.stamp, stored, {new.field: new.value}, new.source)
+    return await stewardship.get_proposal(tx, id)
+
+
+def _names(request: REQUEST) -> tuple[str, str]:
+    return str(request.path_params["owner"]), str(request.path_params["sku"])
+
+
+HANDLERS = [
+    put_item, get_item, list_items, get_barcode, get_field_owners, put_field_owners,
+    list_proposals, accept_proposal, decline_proposal,
+]  # fmt: skip
