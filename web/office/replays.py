@@ -1,0 +1,157 @@
+"""Send a part of the log again to one endpoint: say what, see how much it is, then start.
+
+GET  /office/endpoints/{code}/replay?only=&types=&owner=&key=&since=&until=&from=&to=&ids=&preview=1
+GET  /office/endpoints/{code}/replay/progress        replays and how far they are
+POST /office/endpoints/{code}/replay/start           the same fields and a reason
+POST /office/endpoints/{code}/replay/{id}/cancel
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from web.office.endpoints import glance_of
+from web.office.frame import GUARDS, REQUEST, Face, face_of, field, onward, page, part
+from web.session import session_of, stamp_of
+from wms.errors import Invalid, WmsError
+from wms.events import monitor, replays, wake
+from wms.events.envelope import read_id
+from wms.events.replays import BadSelector, Selector
+
+REPLAY = "/office/endpoints/{code:str}/replay"
+FIELDS = ("only", "types", "owner", "key", "since", "until", "from", "to", "ids")
+CHOICES = {
+    "missing": "never answered with success",
+    "failed": "tried and never answered with success",
+    "never": "not tried at all",
+    "all": "all, also what was delivered",
+}
+
+
+class NoReason(Invalid):
+    say = "Say why it is sent again: the reason is kept with the replay."
+
+
+def read_selector(asked: dict[str, str], face: Face) -> Selector:
+    """The form as a selector, times on the warehouse's clock. Raises BadSelector, BadEventId."""
+    ids = [read_id(word) for word in asked["ids"].replace(",", " ").split()]
+    types = asked["types"].replace(",", " ").split()
+    return Selector(
+        ids=ids or None,
+        okey=asked["key"] or None,
+        types=types or None,
+        owner=asked["owner"] or None,
+        since=_time(asked, "since", face),
+        until=_time(asked, "until", face),
+        from_pos=_place(asked, "from") or 1,
+        to_pos=_place(asked, "to"),
+        only=asked["only"] or "missing",
+    )
+
+
+def _time(asked: dict[str, str], name: str, face: Face) -> datetime | None:
+    if not asked[name]:
+        return None
+    try:
+        at = datetime.fromisoformat(asked[name])
+    except ValueError:
+        raise BadSelector(field=name, reason=f"{asked[name]} is not a time") from None
+    return at if at.tzinfo else at.replace(tzinfo=face.zone)
+
+
+def _place(asked: dict[str, str], name: str) -> int | None:
+    if not asked[name]:
+        return None
+    if not asked[name].isdigit() or not 0 < int(asked[name]) < 2**62:
+        raise BadSelector(field=name, reason=f"{asked[name]} is not a position of the log")
+    return int(asked[name])
+
+
+def _clean(value: str) -> str:
+    return "".join(c for c in value if c.isprintable()).strip()[:4000]
+
+
+@get(REPLAY, guards=GUARDS, include_in_schema=False)
+async def show(request: REQUEST, code: FromPath[str]) -> Response[Any]:
+    asked = {name: _clean(request.query_params.get(name, "")) for name in FIELDS}
+    wanted = bool(request.query_params.get("preview"))
+    refused, counted = "", None
+    async with request.app.state.db.reading() as tx:
+        face = await face_of(request, tx)
+        glance = await glance_of(tx, face, code)
+        found = await monitor.list_replays(tx, face.stamp.warehouse_id, glance.id)
+        if wanted:
+            try:
+                chosen = read_selector(asked, face)
+                counted = await replays.preview(tx, face.stamp.warehouse_id, glance.id, chosen)
+            except Invalid as refusal:
+                refused = str(refusal)
+    return page(
+        request, face, "events", "replay", each=glance, asked=asked, choices=CHOICES,
+        counted=counted, refused=refused, replays=found, said_fields=_said,
+        running=any(each.state == "running" for each in found),
+    )  # fmt: skip
+
+
+@get(REPLAY + "/progress", guards=GUARDS, include_in_schema=False)
+async def progress(request: REQUEST, code: FromPath[str]) -> Response[Any]:
+    async with request.app.state.db.reading() as tx:
+        face = await face_of(request, tx)
+        glance = await glance_of(tx, face, code)
+        found = await monitor.list_replays(tx, face.stamp.warehouse_id, glance.id)
+    return part(face, "_replays", each=glance, replays=found, said_fields=_said)
+
+
+def _said(selector: dict[str, Any]) -> str:
+    """A stored selector in words."""
+    words = [CHOICES.get(str(selector.get("only", "all")), "")]
+    for name, form in (("types", "types {}"), ("okey", "of {}"), ("owner", "owner {}"),
+                       ("since", "from {}"), ("until", "to {}")):  # fmt: skip
+        value = selector.get(name)
+        if value:
+            words.append(form.format(", ".join(value) if isinstance(value, list) else value))
+    if selector.get("ids"):
+        words.append(f"{len(selector['ids'])} named events")
+    return "; ".join(words)
+
+
+@post(REPLAY + "/start", guards=GUARDS, include_in_schema=False)
+async def start(request: REQUEST, code: FromPath[str]) -> Response[Any]:
+    """Asked for by the person who is signed in; one at a time for each endpoint."""
+    stamp = stamp_of(await session_of(request))
+    form = await request.form()
+    asked = {name: _clean(field(form, name)) for name in FIELDS}
+    reason = field(form, "reason").strip()[:500]
+    try:
+        async with request.app.state.db.transaction() as tx:
+            face = await face_of(request, tx)
+            glance = await glance_of(tx, face, code)
+            if not reason:
+                raise NoReason()
+            await replays.start(
+                tx, stamp.warehouse_id, glance.id, read_selector(asked, face), stamp.actor,
+                reason, stamp.at,
+            )  # fmt: skip
+        wake.reload()
+        return onward(f"/office/endpoints/{code}/replay")
+    except WmsError as refusal:
+        again = {**{k: v for k, v in asked.items() if v}, "preview": "1", "message": str(refusal)}
+    return onward(f"/office/endpoints/{code}/replay?" + urlencode(again))
+
+
+@post(REPLAY + "/{replay_id:int}/cancel", guards=GUARDS, include_in_schema=False)
+async def cancel(request: REQUEST, code: FromPath[str], replay_id: FromPath[int]) -> Response[Any]:
+    stamp = stamp_of(await session_of(request))
+    async with request.app.state.db.transaction() as tx:
+        face = await face_of(request, tx)
+        glance = await glance_of(tx, face, code)
+        ended = await replays.cancel(tx, stamp.warehouse_id, glance.id, replay_id)
+    wake.reload()
+    said = "Stopped where it was." if ended else "It had ended already."
+    return onward(f"/office/endpoints/{code}/replay?" + urlencode({"message": said}))
+
+
+HANDLERS = [show, progress, start, cancel]
