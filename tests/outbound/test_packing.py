@@ -63,6 +63,19 @@ async def test_a_keyed_number_packs_that_many(world: World) -> None:
     assert await packs.parts(world, order, "packed") == 5
 
 
+async def test_a_keyed_number_is_taken_out_of_all_totes_of_the_order(world: World) -> None:
+    lines = [line("MUG", 4), line("LAMP", 1), line("MUG", 3, tote=1)]
+    order = await packs.picked(world, "ORD-1", *lines, totes=("T1", "T2"))
+    tour = await packs.open_bench(world, order["totes"][0])
+    answer = await packs.work(world, "pack", tour, "PAT", "qty", item="MUG", qty="6")
+    assert (answer.ok, answer.say) == (True, "6 × MUG in box 1, 2 to go")
+    assert await packs.parts(world, order, "packed") == 6
+    assert (await packs.work(world, "pack", tour, "PAT", "qty", item="MUG", qty="1")).ok
+    state = "SELECT count(*) FROM lpn WHERE warehouse_id = :w AND kind = 'tote' AND state = 'free'"
+    assert await w.scalar(world, state) == 1  # the second tote was emptied on the way
+    assert await packs.ledger_differs(world) == []
+
+
 async def test_the_planned_carton_is_proposed_and_another_is_taken(world: World) -> None:
     order = await packs.picked(world, "ORD-1", line("MUG", 1))
     await packs.plan(world, order, "M")

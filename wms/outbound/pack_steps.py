@@ -86,7 +86,10 @@ def _other_paths(contents: Sequence[Content]) -> tuple[Path, ...]:
 
 
 def _qty_path(bench: Bench, questions: Sequence[Question]) -> Path:
-    most = max((content.qty for content in bench.inside), default=1)
+    of_item: dict[int, int] = {}
+    for content in bench.inside:
+        of_item[content.item_id] = of_item.get(content.item_id, 0) + content.qty
+    most = max(of_item.values(), default=1)
     qty = Question(fact="qty", ask="How many?", show=f"1 to {most}", kind="qty", least=1, most=most)
     return Path(code="qty", word="Key a number", questions=(*questions, qty))
 

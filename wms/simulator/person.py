@@ -55,6 +55,7 @@ class Person:
         self.rng: Random = device.rng
         self._refusals = 0
         self._advice = ""
+        self._most = 0  # what the last refusal said would be taken, 0 when it said nothing
 
     async def work(self) -> None:
         """Until the day is over: resume or get work, do it; nothing to do is a short wait."""
@@ -103,6 +104,8 @@ class Person:
     def _count_refusal(self, step: Step, answer: Answer) -> None:
         self._refusals += 1
         self._advice = WAY_OUT.get(answer.code, "")
+        said = re.match(r"Only ([0-9]+) ", answer.say)
+        self._most = int(said[1]) if said else 0
         if self._refusals >= STUCK:
             self._refusals = 0
             raise Stuck(f"{step.ref} {step.title}: {answer.code}: {answer.say}")
@@ -112,6 +115,8 @@ class Person:
         if scans and self.rng.random() < self.device.chances.wrong_scan:
             scans = hands.with_wrong_scan(scans, self.rng)
             self.device.tally.misses += 1
+        if path == "later":
+            await asyncio.sleep(IDLE_MAX_S)  # nobody asks for the same work again at once
         return await self.device.act(step.ref, step.version, scans, path)
 
     async def _decide(self, packet: Packet, step: Step) -> tuple[str, list[str]]:
@@ -165,10 +170,12 @@ class Person:
             return "", self._scans(step.questions, {})
         qty, sku = self.rng.choice(found)
         keyed = hands.path_of(step, "qty")
-        if int(qty) <= SCAN_EACH or keyed is None or self._refusals:
+        told, self._most = self._most, 0
+        if int(qty) <= SCAN_EACH or keyed is None or (self._refusals and not told):
             return "", self._scans(step.questions, {"item": sku})
         most = next(question.most for question in keyed if question.fact == "qty")
-        return "qty", self._scans(keyed, {"item": sku, "qty": str(min(int(qty), most))})
+        number = min(int(qty), most, told or most)
+        return "qty", self._scans(keyed, {"item": sku, "qty": str(number)})
 
     def _short_eyes(self, code: str, questions: Sequence[Question]) -> dict[str, str]:
         if code != "short":
