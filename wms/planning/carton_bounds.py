@@ -98,11 +98,20 @@ class Goals:
         self.usable = fits[:, self.kinds] == 1
         self.shares: dict[int, np.ndarray] = {}
 
-    def list_open(self, most: int = GOALS_MAX) -> Iterator[tuple[int, tuple[int, ...] | None]]:
+    def list_open(
+        self, boxes_max: int, most: int = GOALS_MAX
+    ) -> Iterator[tuple[int, tuple[int, ...] | None]]:
         """Give price and goal of sets that are not excluded, cheapest first.
 
-        After so many sets looked at, it gives the price reached and no goal, and ends.
+        After so many sets looked at, it gives the price reached and no goal, and ends; so it does
+        at once where no set of `boxes_max` boxes of several types can hold the load.
         """
+        need = self.needs @ self.counts
+        boxes = float((need / self.limits.max(axis=0)).max())
+        if boxes > boxes_max and len(self.order) > 1:
+            rates = (self.prices[:, None] / self.limits).min(axis=0)
+            yield max(int((need * rates).max()), int(np.ceil(boxes)) * int(self.prices.min())), None
+            return
         heap: list[tuple[int, tuple[int, ...]]] = [(int(self.prices[self.order[0]]), (0,))]
         for _ in range(most):
             if not heap:

@@ -30,6 +30,8 @@ GOALS_KEPT = 24
 BLOCKS_MAX = 2000
 # Rounds without a better plan before columns, which take longer, are built beside the repacking.
 STALE_ROUNDS = 40
+# How weight counts in first plans; a load this light, in boxes, needs only the first.
+LEANS, LIGHT, MANY_PIECES = (0.0, 0.5, 0.9), 0.7, 60
 BLOCK_WIDTHS = (4, 16, 64)
 # Wide beams only where there are few ways to place anything, so that a bench does not wait.
 BLOCK_EFFORT_MAX = 20_000
@@ -71,9 +73,7 @@ class Search:
         seed: int,
     ):
         self.goods, self.counts, self.support_min = goods, counts, support_min
-        fits = np.array(
-            [[box_fits(t, goods, k) for k in range(goods.kinds)] for t in types], np.int64
-        )
+        fits = np.array([which_fit(t, goods) for t in types], np.int64)
         self.types = Types(
             inner=np.array([t.inner for t in types]),
             limits=np.array([t.limits for t in types]),
@@ -213,15 +213,22 @@ class Search:
                     self.keep_rows(np.concatenate(rows), ends, [c.type for c in chosen])
             yield
 
-    def fill_greedily(self) -> None:
-        """Make first plans box after box, by volume, by weight, and by both."""
-        method = Method(self.support_min, STYLES, 1 if self.pieces > 60 else 3)
-        for lean in (0.0, 0.5, 0.9):
+    def fill_greedily(self, leans: tuple[float, ...], tries: int) -> None:
+        """Make first plans box after box, by volume, by weight, or by both."""
+        method = Method(self.support_min, STYLES, tries)
+        for lean in leans:
             boxes = self.make_boxes()
             left = ready(fill_greedily)(
                 self.counts, self.free, self.goods, self.types, method, lean, boxes, self.state
             )
             self.keep(boxes, left)
+
+    def list_leans(self) -> tuple[float, ...]:
+        """Return how much weight counts against volume; a large light load is looked at once."""
+        weight = (self.counts @ self.goods.weight) / self.types.limits[:, 0].max()
+        volume = (self.counts @ self.goods.volume) / self.types.limits[:, 1].max()
+        light = weight < LIGHT * volume and self.pieces > MANY_PIECES
+        return (0.0,) if light else LEANS
 
     def improve(self) -> None:
         """Empty and refill some boxes of the plan."""
@@ -241,15 +248,12 @@ class Search:
         return tuple(result)
 
 
-def box_fits(box: Box, goods: Goods, kind: int) -> bool:
-    """Say whether one piece of a kind fits into the empty box."""
-    turns = goods.turns[kind, : goods.turn_count[kind]]
-    return bool(
-        (turns <= box.inner).all(axis=1).any()
-        and goods.weight[kind] <= box.limits[0]
-        and goods.volume[kind] <= box.limits[1]
-        and box.limits[2] >= 1
-    )
+def which_fit(box: Box, goods: Goods) -> np.ndarray:
+    """Say for each kind whether one piece of it fits into the empty box."""
+    turns = np.arange(goods.turns.shape[1]) < goods.turn_count[:, None]
+    stands = ((goods.turns <= box.inner).all(axis=2) & turns).any(axis=1)
+    light = (goods.weight <= box.limits[0]) & (goods.volume <= box.limits[1])
+    return stands & light & bool(box.limits[2] >= 1)
 
 
 def choose_boxes(
@@ -263,8 +267,12 @@ def choose_boxes(
     """Return the cheapest set of boxes found for a load until the rule says stop."""
     search = Search(goods, counts, types, support_min, seed)
     watch = stop()
+    reason = watch(np.inf)
+    if reason is not None:
+        # No time at all: one box after the other, by volume.
+        search.fill_greedily(LEANS[:1], 1)
+        return Choice(search.list_boxes(), search.left, search.price, 0, reason)
     bound, goals = look_at_goals(search)
-    reason = None
     effort = 1
     stale = 0
     columns: Iterator[None] | None = None
@@ -304,7 +312,7 @@ def look_at_goals(search: Search) -> tuple[int, list[tuple[int, tuple[int, ...]]
     )
     bound = None
     kept: list[tuple[int, tuple[int, ...]]] = []
-    for price, goal in goals.list_open():
+    for price, goal in goals.list_open(GOAL_BOXES_MAX):
         bound = price if bound is None else bound
         if goal is None or len(goal) > GOAL_BOXES_MAX or len(kept) >= GOALS_KEPT:
             break
@@ -312,5 +320,5 @@ def look_at_goals(search: Search) -> tuple[int, list[tuple[int, tuple[int, ...]]
             break
         kept.append((price, goal))
     if bound is None or search.left.any() or len(kept) > 0:
-        search.fill_greedily()
+        search.fill_greedily(search.list_leans(), 1 if search.pieces > MANY_PIECES else 3)
     return bound or 0, kept

@@ -9,6 +9,8 @@ from wms.planning.compiled import draw
 from wms.planning.jit import kernel
 from wms.planning.repack import fill_best, judge, make_scratch, pack_goal, price_box
 
+PROMISING, LOOK_AGAIN = 0.9, 8
+
 
 @kernel
 def try_goal(goal, counts, goods, types, method, tries, rows, ends, state):
@@ -61,28 +63,64 @@ def fill_greedily(counts, free, goods, types, method, lean, boxes, state):
     mix = np.empty(2)
     mix[0] = (1.0 - lean) / max(1, (counts * goods.volume).sum())
     mix[1] = lean / max(1, (counts * goods.weight).sum())
+    n_types = types.price.shape[0]
+    worths = np.full(n_types, np.inf)
+    roomiest = types.limits[:, 1].max()
+    all_types = True
     while left.sum() > 0:
         best = -1.0
         b = boxes.number[0]
         at = boxes.start[b]
-        for t in range(types.price.shape[0]):
-            if boxes.stock[t] < 1:
+        # While there is much left, types that gave little for the last box are not tried again.
+        ending = (left * goods.volume).sum() <= roomiest or b % LOOK_AGAIN == 0
+        all_types = all_types or ending
+        hopeful = -np.inf if all_types else PROMISING * worths.max()
+        for t in range(n_types):
+            if boxes.stock[t] < 1 or worths[t] < hopeful:
                 continue
             stock = left.copy()
             count = fill_best(stock, t, goods, types, method, mix, scratch, rows, 0, state)
             worth = worth_of(rows, count, t, goods, types, mix)
+            worths[t] = worth
             if count > 0 and worth > best:
                 best = worth
                 boxes.kind[b] = t
                 boxes.start[b + 1] = at + count
                 boxes.rows[at : at + count] = rows[:count]
         if best < 0:
-            break
-        boxes.stock[boxes.kind[b]] -= 1
-        for r in range(at, boxes.start[b + 1]):
-            left[boxes.rows[r, 0]] -= 1
-        boxes.number[0] += 1
+            if all_types:
+                break
+            all_types = True
+            continue
+        all_types = False
+        while take_box(left, boxes):
+            repeat_box(boxes)
     return left
+
+
+@kernel
+def take_box(left, boxes):
+    """Take the contents of the box after the last one; say whether there is enough for another."""
+    b = boxes.number[0]
+    t = boxes.kind[b]
+    boxes.stock[t] -= 1
+    boxes.number[0] += 1
+    for r in range(boxes.start[b], boxes.start[b + 1]):
+        left[boxes.rows[r, 0]] -= 1
+    used = np.zeros(left.shape[0], np.int64)
+    for r in range(boxes.start[b], boxes.start[b + 1]):
+        used[boxes.rows[r, 0]] += 1
+    return boxes.stock[t] > 0 and (used <= left).all()
+
+
+@kernel
+def repeat_box(boxes):
+    """Write the last box once more: what was best for a large load is best for what is left."""
+    b = boxes.number[0]
+    start, end = boxes.start[b - 1], boxes.start[b]
+    boxes.kind[b] = boxes.kind[b - 1]
+    boxes.rows[end : end + end - start] = boxes.rows[start:end]
+    boxes.start[b + 1] = end + end - start
 
 
 @kernel

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct, structs
 
-from wms.planning.carton_choice import Box, Choice, box_fits, choose_boxes
+from wms.planning.carton_choice import Box, Choice, choose_boxes
 from wms.planning.compiled import warm_aside, warming
 from wms.planning.packing import Filling
 from wms.planning.spaces import Goods
@@ -296,11 +296,18 @@ def find_obstacle(piece: Piece, types: tuple[Box, ...]) -> Reason | None:
     size = (piece.length_mm, piece.width_mm, piece.height_mm)
     if min(size) < 1 or max(size) >= LENGTH_LIMIT_MM or piece.weight_g < 0:
         return "wrong dimensions"
-    goods = Lot([piece]).goods
-    if any(box_fits(box, goods, 0) for box in types):
+    volume = size[0] * size[1] * size[2]
+    turns = list_turns(piece)
+    roomy = [
+        box
+        for box in types
+        if volume <= box.limits[1]
+        and box.limits[2] >= 1
+        and any((turn <= box.inner).all() for turn in turns)
+    ]
+    if any(piece.weight_g <= box.limits[0] for box in roomy):
         return None
-    weightless = goods._replace(weight=np.zeros(1, np.int64))
-    if any(box_fits(box, weightless, 0) for box in types):
+    if roomy:
         return "too heavy"
     return "too large"
 

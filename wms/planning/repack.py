@@ -161,12 +161,20 @@ def fill_best(stock, t, goods, types, method, mix, scratch, rows, at, state):
     keys, order, placed, taken = scratch
     best = -1.0
     best_count = 0
+    last = -1
     for _ in range(method.tries):
         n = make_order(stock, goods, keys, order, mix, state)
         kept = 0
+        run = 0
         for i in range(n):
-            if types.fits[t, order[i]] == 1:
-                order[kept] = order[i]
+            kind = order[i]
+            run = run + 1 if i > 0 and last == kind else 1
+            last = kind
+            # More than the box can hold of a kind is not even looked at.
+            roomy = run * goods.volume[kind] <= types.limits[t, 1]
+            strong = run * goods.weight[kind] <= types.limits[t, 0]
+            if types.fits[t, kind] == 1 and roomy and strong:
+                order[kept] = kind
                 kept += 1
         style = method.styles[draw(state, method.styles.shape[0])]
         count = fill(

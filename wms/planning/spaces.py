@@ -310,9 +310,9 @@ def fill(order, goods, box, limits, support_min, style, placed, taken):
     for j in range(order.shape[0]):
         kind = order[j]
         # Room only shrinks, so a kind that once found no place finds none later; with a support
-        # rule a new top may carry it, and it is tried again.
+        # rule the top of a piece placed since may carry it, and then it is tried again.
         if (
-            failed[kind] == 1
+            failed[kind] > count
             or count >= limits[2]
             or goods.weight[kind] > weight_left
             or goods.volume[kind] > volume_left
@@ -321,8 +321,7 @@ def fill(order, goods, box, limits, support_min, style, placed, taken):
         if not choose_place(
             kind, spaces, n_spaces, goods, box, support_min, style, placed, count, load, best
         ):
-            if support_min == 0.0:
-                failed[kind] = 1
+            failed[kind] = order.shape[0] + 1 if support_min == 0.0 else count + 1
             continue
         row = placed[count]
         row[0] = kind
