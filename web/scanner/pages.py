@@ -272,8 +272,17 @@ async def scan_anything(request: REQUEST) -> Response[Any]:
             frame.render_message("Not found", str(refusal), "/floor",
                                  user_initials=initials(session.name), tone="wrong"), 200
         )  # fmt: skip
-    inquiry = frame.Inquiry(title=facts.title, kind=facts.kind, rows=tuple(facts.rows))
+    inquiry = frame.Inquiry(title=facts.title, kind=facts.kind, rows=tuple(facts.rows),
+                            actions=_acts_on(session, found))  # fmt: skip
     return _html(frame.render_inquiry(inquiry, user_initials=initials(session.name)))
+
+
+def _acts_on(session: Session, found: identify.Found) -> tuple[frame.Link, ...]:
+    """What may be done with a thing that nobody is at."""
+    if found.kind not in ("bin", "plate") or not _may(session, "move"):
+        return ()
+    source = f"bin-{found.bin_id}" if found.kind == "bin" else f"lpn-{found.lpn_id}"
+    return (frame.Link(word="Move", url=f"/floor/move/{source}"),)
 
 
 async def _open_work(tx: Tx, stamp: Stamp, session: Session, found: identify.Found) -> str:
