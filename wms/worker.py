@@ -15,6 +15,8 @@ from wms.access import signin
 from wms.counting import cadence
 from wms.db import Db, Tx
 from wms.errors import Busy
+from wms.exceptions import deliveries, following
+from wms.files.drop import watch_files
 from wms.ids import uuid7
 from wms.outbound import cancelling, resuming, waves
 from wms.stamp import Stamp
@@ -89,11 +91,24 @@ async def forget_sessions(db: Db) -> int:
         return await signin.forget_sessions(tx, datetime.now(UTC))
 
 
+async def follow_trouble(db: Db) -> int:
+    """Exceptions from the event log, and their cures."""
+    return await _each_warehouse(db, "exceptions", following.follow)
+
+
+async def open_delivery_exceptions(db: Db) -> int:
+    """Dead letters, stopped endpoints, events a partner rejected."""
+    return await _each_warehouse(db, "exceptions", deliveries.open_delivery_exceptions)
+
+
 CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
     ("finish waves", 5, finish_waves),
     ("restore work", 20, restore_work),
     ("top up orders", 30, top_up_orders),
+    ("follow trouble", 3, follow_trouble),
+    ("delivery exceptions", 15, open_delivery_exceptions),
+    ("watch files", 5, watch_files),
     ("plan counts", 3600, plan_counts),
     ("forget requests", 3600, forget_requests),
     ("forget sessions", 600, forget_sessions),

@@ -32,6 +32,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any]
     owner: str = ""
     screen: str = ""
+    since: datetime | None = None  # when it happened; now, unless a log was read later
 
 
 class Head(msgspec.Struct, kw_only=True):
@@ -98,6 +99,12 @@ AGAIN = text(
      WHERE warehouse_id = :warehouse_id AND id = :id RETURNING {_COLUMNS}
     """
 )
+SEEN = text(
+    """
+    UPDATE exception SET last_at = :at
+     WHERE warehouse_id = :warehouse_id AND id = :id AND last_at < :at
+    """
+)
 REOPEN = text(
     f"""
     UPDATE exception SET state = 'open', facts = CAST(:facts AS jsonb), times = times + 1,
@@ -149,16 +156,18 @@ async def open_exception(
     other facts, and opens anew once it had ended. Locks the exception. Emits exception.opened.
     """
     found = Found(subject=subject, facts=facts or {}, owner=owner, screen=screen)
-    return (await _open(tx, stamp, code, found)).id
+    return (await open_found(tx, stamp, code, found)).id
 
 
-async def _open(tx: Tx, stamp: Stamp, code: str, found: Found) -> Head:
+async def open_found(tx: Tx, stamp: Stamp, code: str, found: Found) -> Head:
+    """`open_exception` for a trouble that has a time of its own."""
     kind = CODES[code]
+    at = found.since or stamp.at
     values = {
-        "warehouse_id": stamp.warehouse_id, "code": code, "at": stamp.at,
+        "warehouse_id": stamp.warehouse_id, "code": code, "at": at,
         "subject": rules.kept_subject(found.subject), "owner": rules.kept_subject(found.owner),
         "facts": _json(found.facts), "screen": found.screen,
-        "team": kind.team, "severity": kind.severity, "due_at": rules.due_at(code, stamp.at),
+        "team": kind.team, "severity": kind.severity, "due_at": rules.due_at(code, at),
     }  # fmt: skip
     made = await row(tx, INSERT, Head, **values)
     if made is not None:
@@ -169,16 +178,17 @@ async def _open(tx: Tx, stamp: Stamp, code: str, found: Found) -> Head:
         subject=values["subject"],
     )  # fmt: skip
     assert known is not None, "exceptions are never deleted"
-    values = {"warehouse_id": stamp.warehouse_id, "id": known.id, "at": stamp.at,
+    values = {"warehouse_id": stamp.warehouse_id, "id": known.id, "at": at,
               "facts": values["facts"], "screen": found.screen}  # fmt: skip
     if known.state == "open":
         if known.facts == msgspec.json.decode(values["facts"]):
+            await tx.execute(SEEN, values)
             return known
         again = await row(tx, AGAIN, Head, **values)
         assert again is not None
         await step(tx, stamp, known.id, "reported again")
         return again
-    anew = await row(tx, REOPEN, Head, due_at=rules.due_at(code, stamp.at), **values)
+    anew = await row(tx, REOPEN, Head, due_at=rules.due_at(code, at), **values)
     assert anew is not None
     await _tell_opened(tx, stamp, anew, "opened again")
     return anew
@@ -208,7 +218,7 @@ async def keep_true(
             head.state == "open" or not await _cured(tx, stamp, head)
         ):
             continue
-        await _open(tx, stamp, code, found)
+        await open_found(tx, stamp, code, found)
         changed += 1
     return changed
 
@@ -329,6 +339,16 @@ def _about(head: Head) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def clean(value: Any) -> Any:
+    """A JSON value as the database can hold it: text has no NUL."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {clean(name): clean(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(each) for each in value]
+    return value
+
+
 def _json(facts: dict[str, Any]) -> str:
-    """Facts as the database can hold them: jsonb has no NUL."""
-    return msgspec.json.encode(facts).decode().replace("\\u0000", "")
+    return msgspec.json.encode(clean(facts)).decode()
