@@ -6,8 +6,17 @@ A new resource is a module with `HANDLERS` and one line here.
 from typing import Any
 
 from web import errors
-from web.api import adjustments, asns, cancels, events, inventory, orders, publication
+from web.api import adjustments, asns, cancels, events, exceptions, inventory, orders, publication
+from web.api.letters import keeps_failed
 
-HANDLERS: list[Any] = [*errors.HANDLERS, *orders.HANDLERS, *cancels.HANDLERS, *asns.HANDLERS,
-                       *inventory.HANDLERS, *adjustments.HANDLERS, *events.HANDLERS,
-                       *publication.HANDLERS]  # fmt: skip
+HANDLERS: list[Any] = [
+    *errors.HANDLERS,
+    *keeps_failed(orders.HANDLERS, "order", "put_order", "post_orders"),
+    *cancels.HANDLERS,
+    *keeps_failed(asns.HANDLERS, "asn", "put_asn"),
+    *inventory.HANDLERS,
+    *adjustments.HANDLERS,
+    *events.HANDLERS,
+    *exceptions.HANDLERS,
+    *publication.HANDLERS,
+]
