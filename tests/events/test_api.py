@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from tests.events.conftest import Bed, tell
 from tests.events.receiver import Receiver
 from web import errors
-from web.api import events
+from web.api import deliveries, endpoints, feed, receipts
 from wms.access.clients import create_client
 from wms.events.rules import Tuning
 from wms.events.worker import drain
@@ -22,7 +22,9 @@ from wms.events.worker import drain
 @pytest_asyncio.fixture(loop_scope="session")
 async def app(bed: Bed) -> Litestar:
     made = Litestar(
-        route_handlers=events.HANDLERS,
+        route_handlers=[
+            *feed.HANDLERS, *endpoints.HANDLERS, *deliveries.HANDLERS, *receipts.HANDLERS,
+        ],
         exception_handlers=errors.EXCEPTION_HANDLERS,
         openapi_config=None,
     )

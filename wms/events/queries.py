@@ -134,6 +134,7 @@ class EndpointView(msgspec.Struct, kw_only=True):
     mask_profile: str
     conflate: bool
     on_dead: str
+    log_attempts: str
     team: str
     contact: str
     breaker: str
@@ -148,7 +149,8 @@ class EndpointView(msgspec.Struct, kw_only=True):
 ENDPOINTS = text(
     """
     SELECT id, code, name, url, state, warehouses, types, owners, predicate, mode, max_inflight,
-           rate_per_s, timeout_ms, mask_profile, conflate, on_dead, team, contact, breaker,
+           rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts, team, contact,
+           breaker,
            breaker_until, failing_since, last_class, verified_at, created_at, created_by
       FROM endpoint WHERE CAST(:code AS text) IS NULL OR code = :code ORDER BY code
     """
