@@ -6,7 +6,19 @@ A new resource is a module with `HANDLERS` and one line here.
 from typing import Any
 
 from web import errors
-from web.api import adjustments, asns, cancels, events, exceptions, inventory, orders, publication
+from web.api import (
+    adjustments,
+    asns,
+    cancels,
+    deliveries,
+    endpoints,
+    exceptions,
+    feed,
+    inventory,
+    orders,
+    publication,
+    receipts,
+)
 from web.api.letters import keeps_failed
 
 HANDLERS: list[Any] = [
@@ -16,7 +28,10 @@ HANDLERS: list[Any] = [
     *keeps_failed(asns.HANDLERS, "asn", "put_asn"),
     *inventory.HANDLERS,
     *adjustments.HANDLERS,
-    *events.HANDLERS,
+    *feed.HANDLERS,
+    *receipts.HANDLERS,
+    *endpoints.HANDLERS,
+    *deliveries.HANDLERS,
     *exceptions.HANDLERS,
     *publication.HANDLERS,
 ]
