@@ -25,7 +25,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8420
     pool_size: int = 8
     secure_cookies: bool = False
+    drop_dir: str = ""  # a folder whose in/<warehouse>/<kind>/ is watched for files
     egress_allow: str = ""  # comma-separated CIDRs webhooks may reach besides public addresses
+    public_url: str = ""  # as partners and browsers see us; issuer of our tokens
+    trusted_proxies: str = ""  # comma-separated CIDRs whose Client-Cert header is believed
+    oidc_issuer: str = ""  # identity provider of the office; its redirect is …/office/oidc
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -18,7 +18,8 @@ from wms.errors import Busy
 from wms.exceptions import deliveries, following
 from wms.files.drop import watch_files
 from wms.ids import uuid7
-from wms.outbound import cancelling, resuming, waves
+from wms.jobs import running
+from wms.outbound import cancel_ahead, cancelling, resuming, waves
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
 
@@ -66,6 +67,21 @@ async def top_up_orders(db: Db) -> int:
     return await cancelling.top_up_orders(db)
 
 
+async def run_jobs(db: Db) -> int:
+    """Batches that partners sent, chunk by chunk."""
+    return await running.run_jobs(db)
+
+
+async def forget_jobs(db: Db) -> int:
+    """Finished jobs, and cancellations whose order never came or ended long ago."""
+
+    async def forget(tx: Tx, stamp: Stamp) -> int:
+        cancels = await cancel_ahead.forget(tx, stamp, stamp.at - REQUESTS_KEPT)
+        return cancels + await running.forget_jobs(tx, stamp)
+
+    return await _each_warehouse(db, "jobs", forget)
+
+
 async def forget_requests(db: Db) -> int:
     """Stored answers of the API past their keeping time; natural keys protect for ever."""
 
@@ -109,6 +125,8 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("follow trouble", 3, follow_trouble),
     ("delivery exceptions", 15, open_delivery_exceptions),
     ("watch files", 5, watch_files),
+    ("run jobs", 1, run_jobs),
+    ("forget jobs", 3600, forget_jobs),
     ("plan counts", 3600, plan_counts),
     ("forget requests", 3600, forget_requests),
     ("forget sessions", 600, forget_sessions),

@@ -1,0 +1,209 @@
+"""A file as documents: rows of one document put together, cells read by the mapping. Pure.
+
+What must stay true: every line of the file is in exactly one draft, or in an error of its own.
+"""
+
+import csv
+import io
+import types
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+
+from wms.documents import DocumentError
+from wms.errors import Invalid
+from wms.files.mapping import Mapping, read_cell, write_member
+
+BYTES_MAX = 20 * 1024 * 1024
+LINES_MAX = 10_000
+CELL_MAX = 10_000
+
+
+class Unreadable(Invalid):
+    say = "The file cannot be read: {detail}"
+
+
+class Draft(msgspec.Struct, kw_only=True):
+    """One document of a file, and the lines it came from (1 is the first line of the file)."""
+
+    lines: list[int]
+    value: Any
+    errors: list[DocumentError] = []
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What a file says."""
+
+    drafts: list[Draft]
+    control_no: str = ""
+    unused: list[str] = []  # columns that feed nothing
+
+
+def read_file(content: bytes, mapping: Mapping, shape: Any, keys: tuple[str, ...]) -> Contents:
+    """All documents of a file. `keys` are the members that say which rows are one document.
+
+    Raises Unreadable.
+    """
+    try:
+        text = content.decode("utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding)
+    except UnicodeDecodeError as error:
+        raise Unreadable(detail=f"byte {error.start} is not {mapping.encoding}") from None
+    if "\x00" in text:
+        raise Unreadable(detail="it holds NUL characters")
+    if mapping.format == "ndjson":
+        return _read_ndjson(text, mapping)
+    return _read_csv(text, mapping, shape, keys)
+
+
+def _read_ndjson(text: str, mapping: Mapping) -> Contents:
+    drafts: list[Draft] = []
+    control_no = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        if len(drafts) == LINES_MAX:
+            raise Unreadable(detail=f"it has more than {LINES_MAX} lines")
+        try:
+            value = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            wrong = DocumentError("", "malformed", f"Not JSON: {error}")
+            drafts.append(Draft(lines=[number], value=None, errors=[wrong]))
+            continue
+        if isinstance(value, dict):
+            control_no = control_no or str(value.get(mapping.control, "") or "")
+            value = _renamed(value, mapping)
+        drafts.append(Draft(lines=[number], value=value))
+    return Contents(drafts=drafts, control_no=control_no[:64])
+
+
+def _renamed(value: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for member, constant in mapping.constants.items():
+        write_member(document, {}, member, constant)
+    for name, each in value.items():
+        member = mapping.columns.get(name)
+        if member is None:
+            document[name] = each
+        else:
+            write_member(document, {}, member, each)
+    return document
+
+
+def _read_csv(text: str, mapping: Mapping, shape: Any, keys: tuple[str, ...]) -> Contents:
+    csv.field_size_limit(max(CELL_MAX, csv.field_size_limit()))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
+    kinds = member_types(shape)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if not any(header):
+            raise Unreadable(detail="it is empty")
+        feeds = [mapping.columns.get(name, name if not mapping.columns else "") for name in header]
+        feeds = [member if kinds.get(member, list) is not list else "" for member in feeds]
+        unused = [
+            name for name, member in zip(header, feeds, strict=True)
+            if name and not member and name != mapping.control
+        ]  # fmt: skip
+        contents = Contents(drafts=[], unused=unused)
+        _gather(contents, _numbered(reader), header, feeds, kinds, mapping, keys)
+    except csv.Error as error:
+        raise Unreadable(detail=f"line {reader.line_num}: {error}") from None
+    return contents
+
+
+def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
+    """Rows with the line each begins on; empty ones are left out."""
+    begins = reader.line_num + 1
+    count = 0
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            count += 1
+            if count > LINES_MAX:
+                raise Unreadable(detail=f"it has more than {LINES_MAX} lines")
+            yield begins, cells
+        begins = reader.line_num + 1
+
+
+def _gather(
+    contents: Contents, rows: Iterable[tuple[int, list[str]]], header: list[str],
+    feeds: list[str], kinds: dict[str, Any], mapping: Mapping, keys: tuple[str, ...],
+) -> None:  # fmt: skip
+    known: dict[tuple[Any, ...], Draft] = {}
+    control = header.index(mapping.control) if mapping.control in header else -1
+    for number, cells in rows:
+        if len(cells) > len(header):
+            wrong = DocumentError("", "malformed", f"{len(cells)} cells, {len(header)} columns")
+            contents.drafts.append(Draft(lines=[number], value=None, errors=[wrong]))
+            continue
+        if not contents.control_no and 0 <= control < len(cells):
+            contents.control_no = cells[control].strip()[:64]
+        head, line = _row(cells, feeds, kinds, mapping)
+        key = tuple(head.get(name) for name in keys)
+        draft = known.get(key) if keys and None not in key else None
+        if draft is None:
+            draft = Draft(lines=[], value=head, errors=[])
+            if "lines" in kinds:
+                head["lines"] = []
+            contents.drafts.append(draft)
+            known[key] = draft
+        elif "lines" not in kinds:
+            draft.errors = [*draft.errors, DocumentError("", "duplicate", f"Again on {number}")]
+        else:
+            _agree(draft, head, number)
+        draft.lines.append(number)
+        if line:
+            draft.value["lines"].append(line)
+
+
+def _row(
+    cells: list[str], feeds: list[str], kinds: dict[str, Any], mapping: Mapping
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    head: dict[str, Any] = {}
+    line: dict[str, Any] = {}
+    for member, constant in mapping.constants.items():
+        shape = kinds.get(member, str)
+        write_member(head, line, member, read_cell(mapping, member, constant, shape))
+    for member, cell in zip(feeds, cells, strict=False):
+        if member and cell.strip():
+            value = read_cell(mapping, member, cell.strip(), kinds[member])
+            write_member(head, line, member, value)
+    return head, line
+
+
+def _agree(draft: Draft, head: dict[str, Any], number: int) -> None:
+    """Rows of one document say the same of its head; one that says less adds nothing."""
+    for name, value in head.items():
+        if draft.value.setdefault(name, value) != value:
+            wrong = DocumentError(
+                f"/{name}", "contradicts", f"Line {number} says otherwise than line "
+                f"{draft.lines[0]}", str(value)
+            )  # fmt: skip
+            draft.errors = [*draft.errors, wrong]
+
+
+def member_types(shape: Any) -> dict[str, Any]:
+    """Every member a column may feed, with the plain type of its value; `lines` stands for rows."""
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(shape):
+        bare = _bare(field.type)
+        name = field.encode_name
+        if get_origin(bare) is list:
+            inner = _bare(get_args(bare)[0])
+            found[name] = list
+            if name == "lines":
+                found |= {f"lines.{n}": kind for n, kind in member_types(inner).items()}
+        elif isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+            found |= {f"{name}.{n}": kind for n, kind in member_types(bare).items()}
+        else:
+            found[name] = bare if bare in (int, bool, date, datetime) else str
+    return found
+
+
+def _bare(shape: Any) -> Any:
+    if get_origin(shape) is Annotated:
+        return _bare(get_args(shape)[0])
+    if get_origin(shape) in (Union, types.UnionType):
+        some = [each for each in get_args(shape) if each is not type(None)]
+        return _bare(some[0])
+    return shape
