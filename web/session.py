@@ -5,6 +5,7 @@ read from the database at most every CACHE_S seconds per process, so a scan cost
 a sign-out in another process is seen after at most that long.
 """
 
+import hmac
 import re
 import time
 from datetime import UTC, datetime
@@ -17,10 +18,12 @@ from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from wms.access import api_keys, rules, signin
+from web.peers import certificate_of
+from wms.access import api_keys, rules, signin, token_keys, tokens
 from wms.access.audit import Who
 from wms.access.installation import pepper
 from wms.access.rules import ApiClient, NotSignedIn, Session
+from wms.access.tokens import Presented
 from wms.db import Db
 from wms.errors import Denied
 from wms.ids import uuid7
@@ -78,8 +81,8 @@ async def session_of(connection: Connection) -> Session:
     if not token:
         raise NotSignedIn()
     memory = memory_of(connection)
-    session: Session | None = memory.find(token)
-    if session is None:
+    session = memory.find(token)
+    if not isinstance(session, Session):  # the memory also knows other things by other names
         db: Db = connection.app.state.db
         async with db.reading() as tx:
             session = await signin.find_session(tx, token, now())
@@ -90,22 +93,53 @@ async def session_of(connection: Connection) -> Session:
 
 
 async def client_of(connection: Connection) -> ApiClient:
-    """The partner system whose key is in `Authorization: Bearer …`. Raises KeyUnknown."""
+    """The partner system whose key or access token is in `Authorization: Bearer …`.
+
+    Raises CredentialMissing, KeyUnknown, KeyExpired, TokenInvalid, CertificateWrong.
+    """
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+    key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise rules.CredentialMissing()
-    memory = memory_of(connection)
-    client: ApiClient | None = memory.find(key)
-    if client is None:
-        db: Db = connection.app.state.db
-        salt = pepper(connection.app.state.settings)
-        async with db.reading() as tx:
-            client, used = await api_keys.find_client(tx, key, salt)
-        if used is not None:
-            async with db.transaction() as tx:
-                await api_keys.note_use(tx, used)
-        memory.keep(key, client)
-    return client
+    memory, name = memory_of(connection), f"bearer {key}"
+    known = memory.find(name)
+    if not isinstance(known, Presented):
+        read = _by_token if key.count(".") == 2 else _by_key
+        known = memory.keep(name, await read(connection, key))
+    if known.thumbprint and not hmac.compare_digest(
+        known.thumbprint, certificate_of(connection)
+    ):
+        raise rules.CertificateWrong()
+    if known.expires_at is not None and known.expires_at <= now():
+        raise rules.KeyExpired(
+            what="access token", expired_at=f"{known.expires_at:%Y-%m-%d %H:%M:%S} UTC",
+            next="Get a fresh one.",
+        )  # fmt: skip
+    return known.client
+
+
+async def _by_key(connection: Connection, key: str) -> Presented:
+    db: Db = connection.app.state.db
+    salt = pepper(connection.app.state.settings)
+    async with db.reading() as tx:
+        client, used = await api_keys.find_client(tx, key, salt)
+    if used is not None:
+        async with db.transaction() as tx:
+            await api_keys.note_use(tx, used)
+    return Presented(client=client)
+
+
+async def _by_token(connection: Connection, token: str) -> Presented:
+    db: Db = connection.app.state.db
+    async with db.reading() as tx:
+        keys = await token_keys.verifying_keys(tx, now())
+        claims = tokens.verify(token, keys, public_url(connection.app.state.settings), now())
+        return await tokens.narrow(tx, claims)
+
+
+def public_url(settings: Settings) -> str:
+    """How partners and browsers reach us; the issuer of our tokens."""
+    return settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
 
 
 def stamp_of(session: Session, key: UUID | None = None, device_at: datetime | None = None) -> Stamp:

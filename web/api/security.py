@@ -8,7 +8,7 @@ from litestar import Request
 from web.session import client_of, memory_of, partner_stamp
 from wms.access.rules import ApiClient, require_owner, require_scope
 from wms.db import Db
-from wms.requests import get_warehouse_id
+from wms.requests import NoSuchWarehouse, get_warehouse_id
 from wms.stamp import Stamp
 
 REQUEST = Request[Any, Any, Any]
@@ -36,9 +36,11 @@ async def partner_of(request: REQUEST, scope: str) -> Partner:
     require_scope(client, scope)
     db: Db = request.app.state.db
     code = str(request.path_params["code"])
+    if "\x00" in code:  # no text of the database has one
+        raise NoSuchWarehouse(code=code)
     memory = memory_of(request)
     known = memory.find(f"warehouse/{code}")
-    if known is None:
+    if not isinstance(known, int):
         async with db.reading() as tx:
             known = memory.keep(f"warehouse/{code}", await get_warehouse_id(tx, code))
     correlation = request.headers.get("x-correlation-id", "")[:CORRELATION_MAX]
