@@ -85,7 +85,8 @@ async def open_delivery_exceptions(tx: Tx, stamp: Stamp) -> int:
     here = {"warehouse_id": stamp.warehouse_id}
     dead = [
         Found(
-            subject=f"endpoint/{each.endpoint}/{each.cause}", screen="/office/events",
+            subject=f"endpoint/{each.endpoint}/{each.cause}",
+            screen=f"/office/endpoints/{each.endpoint}",
             facts={"endpoint": each.endpoint, "cause": each.cause, "count": each.dead,
                    "oldest_at": str(each.oldest_at or ""),
                    "events": [f"evt_{event.hex}" for event in each.events]},
@@ -94,7 +95,7 @@ async def open_delivery_exceptions(tx: Tx, stamp: Stamp) -> int:
     ]  # fmt: skip
     stopped = [
         Found(
-            subject=f"endpoint/{each.endpoint}", screen="/office/events",
+            subject=f"endpoint/{each.endpoint}", screen=f"/office/endpoints/{each.endpoint}",
             facts={"endpoint": each.endpoint, "state": each.state, "cause": each.cause,
                    "contact": each.contact},
         )
