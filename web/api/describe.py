@@ -73,6 +73,8 @@ def operations(app: Litestar) -> list[Operation]:
         if not isinstance(route, HTTPRoute) or not route.path_format.startswith(PUBLIC):
             continue
         for handler in route.route_handlers:
+            if handler.include_in_schema is False and OPT not in handler.opt:
+                continue
             found += [
                 _operation(route, handler, str(method))
                 for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"})

@@ -61,7 +61,7 @@ def openapi(app: Litestar, version: str) -> Json:
     known = without_masked(known)
     known["Problem"]["properties"]["type"]["enum"] = [f"/problems/{slug}" for slug in PROBLEMS]
     paths: Json = {}
-    oauth = any(each.path == TOKEN_PATH for each in found)
+    oauth = any(route.path == TOKEN_PATH for route in app.routes)
     for each in found:
         made = _operation(each, shapes, schemas, known, oauth)
         paths.setdefault(each.path, {})[each.method] = made
@@ -165,11 +165,20 @@ def _parameter(name: str, place: str, schema: Json) -> Json:
 
 
 def _headers(said: Described, method: str) -> list[Json]:
-    if not said.keyed or method == "get":
-        return []
-    text = "The same key gives the same answer for 30 days; another body under it is refused."
-    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
-    return [{"name": "Idempotency-Key", "in": "header", "description": text, "schema": schema}]
+    made: list[Json] = []
+    if said.keyed and method != "get":
+        text = "The same key gives the same answer for 30 days; another body under it is refused."
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+        made.append({"name": "Idempotency-Key", "description": text, "schema": schema})
+    if "version-mismatch" in said.refuses:
+        text = "The version that is changed, as its ETag said; another one is refused with 412."
+        schema = {"type": "string", "pattern": '^"[0-9]{1,9}"$'}
+        made.append({"name": "If-Match", "description": text, "schema": schema})
+    if "stale-version" in said.refuses:
+        text = "`handling=strict`: an older source version is refused instead of ignored."
+        schema = {"type": "string", "enum": ["handling=strict", "handling=lenient"]}
+        made.append({"name": "Prefer", "description": text, "schema": schema})
+    return [{**each, "in": "header"} for each in made]
 
 
 def _needs(said: Described, oauth: bool) -> list[Json]:

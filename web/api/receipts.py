@@ -40,7 +40,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     verdict: Literal["processed", "rejected", "deferred"]
     endpoint: Word | None = None
     consumer: Word | None = None
-    code: Annotated[Word, msgspec.Meta(max_length=64)] = ""
+    code: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     detail: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^[^\x00]*$")] = ""
 
 
