@@ -166,6 +166,7 @@ def _jobs() -> None:
         _text("client"),
         sa.Column("owner_ids", ARRAY(sa.BigInteger()), nullable=False),
         _text("kind"),
+        _text("owner", "''"),
         _text("mode"),
         _text("state", "'waiting'"),
         _text("correlation_id", "''"),

@@ -19,6 +19,7 @@ job = floor_table(
     col("client", Text),
     col("owner_ids", ARRAY(BigInteger)),  # what the client's key opened when it asked
     col("kind", Text),
+    col("owner", Text, default="''"),  # the one of the path, for items
     col("mode", Text),
     col("state", Text, default="'waiting'"),
     col("correlation_id", Text, default="''"),

@@ -1,0 +1,186 @@
+"""Many documents in one request, as lines of JSON, and the jobs that larger ones become.
+
+    /v1/warehouses/{code}/orders:batch           POST ?mode=partial|atomic
+    /v1/warehouses/{code}/asns:batch             POST
+    /v1/owners/{owner}/items:batch               POST
+    /v1/jobs/{id}                                GET  progress, counts, the first hundred errors
+    /v1/jobs/{id}/outcomes, /errors              GET  one line for each line, NDJSON
+"""
+
+from typing import Any
+
+from litestar import Response, get, post
+
+from web.api.describe import describe
+from web.api.paging import json
+from web.api.security import REQUEST, Partner, partner_of
+from web.api.writes import Undone, at_large, keyed, respond_async
+from web.paging import BadPage
+from wms.db import Tx
+from wms.documents import BadDocument, DocumentError
+from wms.errors import Invalid
+from wms.inbound.asn_documents import AsnDoc
+from wms.jobs import running
+from wms.jobs.lines import Line, LineOutcome, accepted, run_lines, split
+from wms.jobs.running import Job, create_job, ndjson, rolled_back
+from wms.masterdata import items
+from wms.masterdata.item_documents import ItemDoc
+from wms.outbound.order_documents import OrderDoc
+
+NDJSON = "application/x-ndjson"
+BODY_MAX = 20 * 1024 * 1024
+LINES_MAX = 10_000
+AT_ONCE_MAX = 1_000
+JOB = "/v1/jobs/{id:int}"
+
+
+class BatchTooLarge(Invalid):
+    say = "A batch has at most {lines_max} lines; this one has {lines}."
+
+
+class NotLines(Invalid):
+    say = "Send application/x-ndjson: one JSON object a line."
+
+
+def _said(scope: str, takes: Any) -> dict[str, Any]:
+    said = describe(
+        scope, takes=takes, media=NDJSON, answers={200: LineOutcome, 202: Job}, keyed=True,
+        answer_media=NDJSON, query={"mode": str},
+        refuses=("validation-failed", "bad-request", "payload-too-large", "unsupported-media-type"),
+    )  # fmt: skip
+    return {**said, "status_code": 200, "request_max_body_size": BODY_MAX}
+
+
+@post(
+    "/v1/warehouses/{code:str}/orders:batch", summary="Create or change orders, one a line",
+    **_said("orders:write", OrderDoc),
+)  # fmt: skip
+async def batch_orders(request: REQUEST) -> Response[Any]:
+    """One outcome a line, with the line's number. `mode=atomic` takes all lines or none.
+
+    A line may carry an `idempotency_key`. More than 1,000 lines, or `Prefer: respond-async`: 202
+    and a job that does them.
+    """
+    partner = await partner_of(request, "orders:write")
+    return await _batch(request, partner, "orders")
+
+
+@post(
+    "/v1/warehouses/{code:str}/asns:batch", summary="Announce or change deliveries, one a line",
+    **_said("asns:write", AsnDoc),
+)  # fmt: skip
+async def batch_asns(request: REQUEST) -> Response[Any]:
+    """As for orders."""
+    partner = await partner_of(request, "asns:write")
+    return await _batch(request, partner, "asns")
+
+
+@post(
+    "/v1/owners/{owner:str}/items:batch", summary="Create or change items, one a line",
+    **_said("items:write", ItemDoc),
+)  # fmt: skip
+async def batch_items(request: REQUEST) -> Response[Any]:
+    """As for orders."""
+    partner = await at_large(request, "items:write")
+    owner = str(request.path_params["owner"])
+    async with partner.db.reading() as tx:
+        await items.get_owner_id(tx, partner.client, owner)
+    return await _batch(request, partner, "items", owner)
+
+
+async def _batch(
+    request: REQUEST, partner: Partner, kind: str, owner: str = ""
+) -> Response[Any]:
+    mode = request.query_params.get("mode", "partial")
+    if mode not in ("partial", "atomic"):
+        raise BadPage(name="mode", value=mode[:40])
+    if "ndjson" not in request.headers.get("content-type", "").lower():
+        raise NotLines()
+    lines = split(await request.body())
+    if not lines:
+        raise BadDocument([DocumentError("", "wrong-length", "There is no line")])
+    if len(lines) > LINES_MAX:
+        raise BatchTooLarge(lines=len(lines), lines_max=LINES_MAX)
+    if len(lines) > AT_ONCE_MAX or respond_async(request):
+        return await as_job(request, partner, kind, lines, mode=mode, owner=owner)
+
+    async def run(tx: Tx) -> tuple[int, bytes]:
+        done = await run_lines(tx, partner.stamp, partner.client, kind, lines, owner)
+        if mode == "atomic" and not all(accepted(each) for each in done):
+            raise Undone(rolled_back(done))
+        return 200, ndjson(done)
+
+    try:
+        answer = await keyed(request, partner, [each.text for each in lines], run)
+    except Undone as undone:
+        return Response(ndjson(undone.found), media_type=NDJSON)
+    answer.media_type = NDJSON
+    return answer
+
+
+async def as_job(
+    request: REQUEST,
+    partner: Partner,
+    kind: str,
+    lines: list[Line],
+    *,
+    mode: str = "partial",
+    owner: str = "",
+) -> Response[Any]:
+    """202: the lines are kept and will be done; `Location` is the job."""
+
+    async def keep(tx: Tx) -> tuple[int, bytes]:
+        job = await create_job(
+            tx, partner.stamp, partner.client, kind, lines, mode=mode, owner=owner
+        )
+        return 202, json(job).content
+
+    answer = await keyed(request, partner, [each.text for each in lines], keep)
+    answer.headers["Preference-Applied"] = "respond-async"
+    return answer
+
+
+@get(
+    JOB, summary="How far a job is",
+    **describe("jobs:read", answers={200: Job}, refuses=("not-found",)),
+)  # fmt: skip
+async def get_job(request: REQUEST) -> Response[Any]:
+    """Counts and the first hundred refused lines; `Retry-After` while it runs."""
+    partner = await at_large(request, "jobs:read")
+    async with partner.db.reading() as tx:
+        job = await running.get_job(tx, partner.client, _id(request))
+    answer = json(job)
+    if job.state != "done":
+        answer.headers["Retry-After"] = "1"
+    return answer
+
+
+FILE = describe(
+    "jobs:read", answers={200: LineOutcome}, answer_media=NDJSON, refuses=("not-found",)
+)  # fmt: skip
+
+
+@get(f"{JOB}/outcomes", summary="The outcome of every line so far", **FILE)
+async def get_outcomes(request: REQUEST) -> Response[Any]:
+    """One JSON object a line, in the order of the lines."""
+    return await _file(request, refused=False)
+
+
+@get(f"{JOB}/errors", summary="Every refused line so far", **FILE)
+async def get_errors(request: REQUEST) -> Response[Any]:
+    """One JSON object a line, in the order of the lines."""
+    return await _file(request, refused=True)
+
+
+async def _file(request: REQUEST, *, refused: bool) -> Response[Any]:
+    partner = await at_large(request, "jobs:read")
+    async with partner.db.reading() as tx:
+        body = await running.job_outcomes(tx, partner.client, _id(request), refused=refused)
+    return Response(body, media_type=NDJSON)
+
+
+def _id(request: REQUEST) -> int:
+    return min(max(int(request.path_params["id"]), 0), 2**62)
+
+
+HANDLERS = [batch_orders, batch_asns, batch_items, get_job, get_outcomes, get_errors]
