@@ -143,7 +143,7 @@ async def test_an_order_is_found_by_its_number_with_wave_and_intake(
     await told(world, "SO-1", "SO-2")
     await drain(world.db, settings, QUICK, 20)
     page = (await office.get("/office/events/find?q=SO-1")).text
-    assert "Order so-1" in page
+    assert "Order SO-1" in page
     assert "order/ACME/SO-2" not in page
     assert "Nothing in the log" in (await office.get("/office/events/find?q=nothing")).text
 
@@ -233,6 +233,7 @@ async def test_pause_resume_and_a_skip_that_must_be_confirmed(
 ) -> None:
     await subscribe(world, settings, receiver)
     url = "/office/endpoints/erp"
+    assert "It answered 204" in await where(office, f"{url}/probe")
     assert "paused" in await where(office, f"{url}/pause")
     assert "cannot be paused" in await where(office, f"{url}/pause")
     assert "order where it stopped" in await where(office, f"{url}/resume")

@@ -24,10 +24,10 @@ from wms.events.replays import BadSelector, Selector
 REPLAY = "/office/endpoints/{code:str}/replay"
 FIELDS = ("only", "types", "owner", "key", "since", "until", "from", "to", "ids")
 CHOICES = {
-    "missing": "never answered with success",
-    "failed": "tried and never answered with success",
-    "never": "not tried at all",
-    "all": "all, also what was delivered",
+    "missing": "not delivered",
+    "failed": "tried, not delivered",
+    "never": "not tried",
+    "all": "all of them",
 }
 
 

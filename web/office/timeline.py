@@ -177,7 +177,8 @@ def summary(data: str) -> str:
     for name, form in _SAID.items():
         value = told.get(name)
         if value not in (None, "", [], {}):
-            words.append(form.format(len(value) if isinstance(value, list) else value))
+            many = len(value) if isinstance(value, list) else value
+            words.append(form.format(many).removesuffix("s" if many == 1 else "\0"))
     reason = told.get("reason")
     if isinstance(reason, dict):
         words.append(str(reason.get("text") or reason.get("code") or ""))
@@ -186,7 +187,7 @@ def summary(data: str) -> str:
 
 _SAID = {
     "wave_id": "wave {}", "tour_id": "tour {}", "load_id": "load {}", "lines": "{} lines",
-    "packages": "{} packages", "orders": "{} orders", "changed_fields": "{} fields changed",
+    "packages": "{} packages", "orders": "{} orders", "changed_fields": "changed {} fields",
     "package_id": "carton {}", "lpn": "plate {}", "outcome": "{}", "cause": "{}",
     "shipment_id": "shipment {}",
 }  # fmt: skip
