@@ -120,6 +120,22 @@ async def test_lines_of_json_go_in_like_requests(erp: AsyncClient, world: World)
     assert await orders_known(world) == 1
 
 
+async def test_items_go_in_with_their_pack_levels(erp: AsyncClient, world: World) -> None:
+    text = (
+        "owner,sku,description,lot_tracked,levels.level,levels.base_qty,levels.length_mm,"
+        "levels.width_mm,levels.height_mm,levels.weight_g,levels.barcodes\n"
+        "ACME,CUP,Tin cup,no,each,1,80,80,90,120,CUP-1 CUP-2\n"
+        "ACME,CUP,,,case,12,320,240,200,1500,\n"
+        "ACME,JUG,Jug,no,each,many,80,80,90,120,\n"
+    )
+    card = (await erp.post(f"{PATH}?kind=items", content=text)).json()
+    assert (card["mode"], card["state"]) == ("partial", "partial")
+    assert card["report"]["outcomes"] == {"created": 1, "rejected": 1}
+    item = "SELECT id FROM item WHERE sku = 'CUP'"
+    assert await scalar(world, f"SELECT count(*) FROM pack_level WHERE item_id = ({item})") == 2
+    assert await scalar(world, f"SELECT count(*) FROM barcode WHERE item_id = ({item})") == 2
+
+
 async def test_a_partner_sees_and_touches_its_own_only(
     app: Litestar, erp: AsyncClient, world: World
 ) -> None:

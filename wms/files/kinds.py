@@ -14,6 +14,8 @@ from wms.documents import BadDocument, DocumentError
 from wms.errors import Busy, WmsError
 from wms.inbound import asn
 from wms.inbound.asn_documents import AsnDoc
+from wms.masterdata import items
+from wms.masterdata.item_documents import ItemDoc
 from wms.outbound import orders
 from wms.outbound.order_documents import OrderDoc
 from wms.stamp import Stamp
@@ -72,7 +74,8 @@ def one_by_one(
             try:
                 async with tx.begin_nested():
                     made = await act(tx, stamp, client, each)
-                done.append(Taken(outcome=str(made.outcome), key=key(each)))
+                errors = tuple(getattr(made, "errors", ())) or _differs(made.outcome)
+                done.append(Taken(outcome=made.outcome, key=key(each), errors=errors))
             except Busy:
                 raise
             except BadDocument as refusal:
@@ -89,6 +92,10 @@ async def _announce(tx: Tx, stamp: Stamp, client: ApiClient, each: Any) -> Any:
     return await asn.announce(tx, stamp, client, each)
 
 
+async def _put_item(tx: Tx, stamp: Stamp, client: ApiClient, each: Any) -> Any:
+    return await items.put_item(tx, stamp, client, each)
+
+
 def _natural(each: Any) -> str:
     return f"{each.owner}/{each.external_id}"
 
@@ -100,5 +107,9 @@ KINDS: dict[str, FileKind] = {
     "asns": FileKind(
         shape=AsnDoc, keys=("owner", "external_id"), mode="atomic",
         take=one_by_one(_announce, _natural),
+    ),
+    "items": FileKind(
+        shape=ItemDoc, keys=("owner", "sku"), mode="partial",
+        take=one_by_one(_put_item, lambda each: f"{each.owner}/{each.sku}"),
     ),
 }  # fmt: skip

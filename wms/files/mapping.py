@@ -58,13 +58,13 @@ def check_mapping(mapping: Mapping) -> list[DocumentError]:
 
 
 def write_member(
-    document: dict[str, Any], line: dict[str, Any], member: str, value: Any
+    document: dict[str, Any], line: dict[str, Any], member: str, value: Any, rows: str = ""
 ) -> None:
-    """Put a value where `member` says: into the head, its one object, or the line at hand."""
+    """Put a value where `member` says: into the head, an object of it, or the row at hand."""
     group, _, name = member.partition(".")
     if not name:
         document[group] = value
-    elif group == "lines":
+    elif group == rows:
         line[name] = value
     else:
         document.setdefault(group, {})[name] = value
@@ -78,6 +78,8 @@ def read_cell(mapping: Mapping, member: str, text: str, shape: Any) -> Any:
     if shape is bool:
         return {"true": True, "1": True, "yes": True, "false": False, "0": False,
                 "no": False}.get(text.lower(), text)  # fmt: skip
+    if shape is tuple:
+        return text.split()
     if shape is datetime:
         return _moment(text, pattern, mapping.timezone)
     if pattern and "%" in pattern:

@@ -130,6 +130,7 @@ def _gather(
     feeds: list[str], kinds: dict[str, Any], mapping: Mapping, keys: tuple[str, ...],
 ) -> None:  # fmt: skip
     known: dict[tuple[Any, ...], Draft] = {}
+    rows_name = next((name for name, shape in kinds.items() if shape is list), "")
     control = header.index(mapping.control) if mapping.control in header else -1
     for number, cells in rows:
         if len(cells) > len(header):
@@ -138,36 +139,34 @@ def _gather(
             continue
         if not contents.control_no and 0 <= control < len(cells):
             contents.control_no = cells[control].strip()[:64]
-        head, line = _row(cells, feeds, kinds, mapping)
+        head, line = _row(cells, feeds, kinds, mapping, rows_name)
         key = tuple(head.get(name) for name in keys)
         draft = known.get(key) if keys and None not in key else None
         if draft is None:
             draft = Draft(lines=[], value=head, errors=[])
-            if "lines" in kinds:
-                head["lines"] = []
             contents.drafts.append(draft)
             known[key] = draft
-        elif "lines" not in kinds:
+        elif not rows_name:
             draft.errors = [*draft.errors, DocumentError("", "duplicate", f"Again on {number}")]
         else:
             _agree(draft, head, number)
         draft.lines.append(number)
         if line:
-            draft.value["lines"].append(line)
+            draft.value.setdefault(rows_name, []).append(line)
 
 
 def _row(
-    cells: list[str], feeds: list[str], kinds: dict[str, Any], mapping: Mapping
+    cells: list[str], feeds: list[str], kinds: dict[str, Any], mapping: Mapping, rows_name: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     head: dict[str, Any] = {}
     line: dict[str, Any] = {}
     for member, constant in mapping.constants.items():
         shape = kinds.get(member, str)
-        write_member(head, line, member, read_cell(mapping, member, constant, shape))
+        write_member(head, line, member, read_cell(mapping, member, constant, shape), rows_name)
     for member, cell in zip(feeds, cells, strict=False):
         if member and cell.strip():
             value = read_cell(mapping, member, cell.strip(), kinds[member])
-            write_member(head, line, member, value)
+            write_member(head, line, member, value, rows_name)
     return head, line
 
 
@@ -183,21 +182,28 @@ def _agree(draft: Draft, head: dict[str, Any], number: int) -> None:
 
 
 def member_types(shape: Any) -> dict[str, Any]:
-    """Every member a column may feed, with the plain type of its value; `lines` stands for rows."""
+    """Every member a cell may feed, with the plain type of its value.
+
+    `list` marks the member whose items are rows of their own; `tuple` one of several words.
+    """
     found: dict[str, Any] = {}
     for field in msgspec.structs.fields(shape):
         bare = _bare(field.type)
         name = field.encode_name
         if get_origin(bare) is list:
             inner = _bare(get_args(bare)[0])
-            found[name] = list
-            if name == "lines":
-                found |= {f"lines.{n}": kind for n, kind in member_types(inner).items()}
-        elif isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+            found[name] = list if _is_struct(inner) else tuple
+            if _is_struct(inner):
+                found |= {f"{name}.{n}": kind for n, kind in member_types(inner).items()}
+        elif _is_struct(bare):
             found |= {f"{name}.{n}": kind for n, kind in member_types(bare).items()}
         else:
             found[name] = bare if bare in (int, bool, date, datetime) else str
     return found
+
+
+def _is_struct(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, msgspec.Struct)
 
 
 def _bare(shape: Any) -> Any:
