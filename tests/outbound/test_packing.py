@@ -1,10 +1,14 @@
 """The pack bench over its procedures, with real transactions."""
 
+import pytest
+
 from tests import world as w
 from tests.outbound import packs
 from tests.outbound.packs import line
 from tests.world import World, gtin
 from wms.barcodes import label
+from wms.outbound import pack_plan
+from wms.planning import pool
 
 
 async def test_one_tote_n_items_one_label_and_the_order_is_packed(world: World) -> None:
@@ -91,6 +95,25 @@ async def test_the_planned_carton_is_proposed_and_another_is_taken(world: World)
     assert await w.scalar(world, boxes) == "L"
     rebox = await packs.work(world, "pack", tour, "PAT")
     assert rebox.ok, "the close step follows"
+
+
+async def test_without_a_plan_the_planner_proposes_and_the_act_takes_what_was_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing may stand on a mug: three do not fit into S, and two S are less than one M.
+    order = await packs.picked(world, "ORD-1", line("MUG", 3))
+    tour = await packs.open_bench(world, order["totes"][0])
+    [simple] = (await packs.show(world, "pack", tour, "PAT")).steps
+    monkeypatch.setattr(pack_plan, "WAIT_S", 30.0)
+    await pool.offload(divmod, 7, 2, timeout_s=30)
+    try:
+        [step] = (await packs.show(world, "pack", tour, "PAT")).steps
+    finally:
+        pool.close()
+    assert (simple.questions[1].default, step.questions[1].default) == ("M", "S")
+    assert (await packs.send(world, packs.act(step, order["totes"][0], gtin("MUG")), "PAT")).ok
+    boxes = "SELECT k.code FROM lpn l JOIN carton_type k ON k.id = l.carton_type_id"
+    assert await w.scalar(world, boxes) == "S", "without a worker by now, as the page said"
 
 
 async def test_one_item_too_many_is_refused_and_stands_on_a_clarify_plate(world: World) -> None:

@@ -77,8 +77,9 @@ class OpenCarton(msgspec.Struct, frozen=True, kw_only=True):
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the bench asks and shows for one order.
 
-    `stopped`: held | cancelled | nothing. `planned`: type the plan wants next. `closed`: boxes
-    closed so far. `packed`: units in boxes.
+    `stopped`: held | cancelled | nothing. `planned`: type the wave's plan wants next; `proposed`:
+    id of the type the planner found at the bench, 0 if it was not asked. `closed`: boxes closed so
+    far. `packed`: units in boxes.
     """
 
     tour_id: int
@@ -91,6 +92,7 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     boxed: list[Content] = []  # in the open carton
     types: list[CartonChoice]
     planned: str = ""
+    proposed: int = 0
     closed: int = 0
     packed: int = 0
 
@@ -194,10 +196,10 @@ def legal_types(bench: Bench) -> list[CartonChoice]:
 
 
 def suggest_type(bench: Bench) -> CartonChoice | None:
-    """The planned type; without a plan the smallest that takes all, else the largest."""
+    """The planned or proposed type; without one the smallest that takes all, else the largest."""
     legal = sorted(legal_types(bench), key=lambda choice: (choice.inner_mm3, choice.code))
     for choice in legal:
-        if choice.code == bench.planned:
+        if choice.code == bench.planned or choice.id == bench.proposed:
             return choice
     volume = sum(c.qty * c.unit_mm[0] * c.unit_mm[1] * c.unit_mm[2] for c in bench.inside)
     weight = sum(content.qty * content.unit_g for content in bench.inside)

@@ -23,6 +23,8 @@ from wms.outbound.putback_steps import item_accepts, lot_and_serial
 from wms.steps import Facts, Packet, Path, Question, Step
 
 ASIDE_VERSION = 0
+# A carton step's version: the number of the box, and above it the carton type that was proposed.
+BOXES_MOST = 1 << 16
 
 
 def tote_question(bench: Bench) -> Question:
@@ -105,7 +107,7 @@ def carton_step(bench: Bench, *, beyond: bool = False) -> Step:
     )
     return Step(
         ref=f"carton/{bench.tour_id}",
-        version=bench.closed + 1,
+        version=bench.closed + 1 + BOXES_MOST * bench.proposed,
         title=f"Pack {bench.order_no}",
         verb="TAKE CARTON",
         name=code or "Any carton",

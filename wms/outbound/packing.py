@@ -22,6 +22,7 @@ from wms.outbound.bench import Seen
 from wms.outbound.contents import Content
 from wms.outbound.line_parts import Want, shift
 from wms.outbound.pack_close import close_box, finish_order, tell_short
+from wms.outbound.pack_plan import with_proposal
 from wms.outbound.pack_rules import (
     Bench,
     OpenCarton,
@@ -32,7 +33,14 @@ from wms.outbound.pack_rules import (
     require_not_recalled,
     require_strength,
 )
-from wms.outbound.pack_steps import aside_step, bench_packet, carton_step, close_step, pack_step
+from wms.outbound.pack_steps import (
+    BOXES_MOST,
+    aside_step,
+    bench_packet,
+    carton_step,
+    close_step,
+    pack_step,
+)
 from wms.outbound.putback import PART_OF, create_putback, release_empty
 from wms.outbound.putback_steps import find_content
 from wms.stamp import Stamp
@@ -49,7 +57,7 @@ class _Next(msgspec.Struct):
 async def packet(tx: Tx, stamp: Stamp, ident: str) -> Packet:
     """What the bench asks now. Raises NoSuchPackWork, WorkTaken."""
     tour = await benches.get_tour(tx, stamp, ident)
-    return bench_packet(await benches.look(tx, stamp, tour))
+    return bench_packet(await with_proposal(tx, await benches.look(tx, stamp, tour)))
 
 
 async def open_carton(tx: Tx, stamp: Stamp, act: Act) -> Answer:
@@ -60,10 +68,11 @@ async def open_carton(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     """
     tour = await benches.get_tour(tx, stamp, act.ref.partition("/")[2])
     seen = await benches.take(tx, stamp, tour)
-    bench = seen.bench
+    proposed, number = divmod(act.version, BOXES_MOST)
+    bench = msgspec.structs.replace(seen.bench, proposed=proposed)
     if bench.stopped:
         return await _stop(tx, stamp, seen, act)
-    if bench.carton is not None or not bench.inside or act.version != bench.closed + 1:
+    if bench.carton is not None or not bench.inside or number != bench.closed + 1:
         raise StaleStep()
     facts = finished(carton_step(bench, beyond=True), act)
     out = await way_out(tx, stamp, seen, act, facts, bench.inside)

@@ -98,6 +98,11 @@ class PlanPool:
                     raise PlanFailed("the planning worker died twice") from None
         raise AssertionError("unreachable")
 
+    @property
+    def is_running(self) -> bool:
+        """True when a worker was started, so that a short question need not wait for one."""
+        return self._executor is not None
+
     def close(self) -> None:
         """End the workers; waits for the processes to be gone."""
         executor, self._executor = self._executor, None
@@ -113,6 +118,11 @@ _shared = PlanPool()
 async def offload(fn: Callable[..., T], *args: Any, timeout_s: float) -> T:
     """`PlanPool.offload` on the process-wide pool."""
     return await _shared.offload(fn, *args, timeout_s=timeout_s)
+
+
+def is_running() -> bool:
+    """`PlanPool.is_running` of the process-wide pool."""
+    return _shared.is_running
 
 
 def close() -> None:
