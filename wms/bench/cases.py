@@ -20,12 +20,13 @@ class Outcome(Struct, frozen=True):
 
 
 class Case(Struct, frozen=True):
-    """One instance: plan it in so many seconds and judge the plan."""
+    """One instance: plan it in so many seconds and judge the plan. `always`: in every sample."""
 
     id: str
     solve: Callable[[float], Outcome]
     best: float | None = None
     more_is_better: bool = False
+    always: bool = False
 
 
 Reader: TypeAlias = Callable[[Path], list[Case]]

@@ -16,12 +16,15 @@ from wms.bench.cases import Case, Outcome, Reader
 from wms.bench.sets_batching import READERS as BATCHING
 from wms.bench.sets_packing import READERS as PACKING
 from wms.bench.sets_release import READERS as RELEASE
+from wms.bench.sets_retail import READERS as RETAIL
 from wms.bench.sets_routing import READERS as ROUTING
 from wms.bench.sets_slotting import READERS as SLOTTING
 from wms.bench.sets_waves import READERS as WAVES
 
 # Folder name -> reader. A longer name is tried first, so `sprp_scattered` is never read as `sprp`.
-READERS: dict[str, Reader] = {**ROUTING, **BATCHING, **WAVES, **RELEASE, **PACKING, **SLOTTING}
+READERS: dict[str, Reader] = {
+    **ROUTING, **BATCHING, **WAVES, **RELEASE, **PACKING, **RETAIL, **SLOTTING,
+}  # fmt: skip
 
 EQUAL = 1e-6
 WARM_SECONDS = 0.2
@@ -51,8 +54,11 @@ def run(
     else:
         folder = Path(setdir)
         name, cases = folder.name, reader_of(folder.name)(folder)
+    wholes = [case for case in cases if case.always]
+    cases = [case for case in cases if not case.always]
     if sample is not None and sample < len(cases):
         cases = random.Random(7).sample(cases, sample)
+    cases += wholes
     if cases:
         # Compiled loops are loaded (or made) here, outside the measured time; twice, because the
         # first call may spend all its seconds on compiling the first loop.

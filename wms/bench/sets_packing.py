@@ -4,12 +4,10 @@ Real orders are planned for two objectives: fewest cartons (ties by outer volume
 outer litres plus 20 for each carton. Judges: `check_cartons` and `check_stowage`.
 """
 
-import csv
 import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from wms.bench.cases import Case, Outcome, Reader, number, read_instances, read_known
 from wms.bench.check_cartons import check_stowage, list_faults
@@ -135,77 +133,6 @@ def make_piece(
         height_mm=size[2],
         weight_g=weight_g,
         orientation=orientation,
-        qty=qty,
-    )
-
-
-def read_retail(folder: Path) -> list[Case]:
-    """Shop orders of the peers' table: each free, and with fragile and this-side-up honoured."""
-    types = read_carton_types(folder / "cartons.json")
-    with (folder / "sku.csv").open(newline="", encoding="utf-8") as rows:
-        articles = {int(row["sku"]): row for row in csv.DictReader(rows)}
-    with gzip.open(folder / "orders.jsonl.gz", "rt", encoding="utf-8") as lines:
-        orders = [json.loads(line) for line in lines if line.strip()]
-    peers = choose_retail(folder, orders)
-    cases = []
-    for order in orders:
-        if order["id"] not in peers:
-            continue
-        best = peers[order["id"]]
-        for honoured in (False, True):
-            pieces = tuple(
-                make_article(sku, qty, articles[sku], honoured) for sku, qty in order["lines"]
-            )
-            label = "honoured" if honoured else "free"
-
-            def extra(cartons: float, litres: float, label=label, best=best) -> dict[str, float]:
-                cost = litres + CARTON_WORTH_LITRES * cartons
-                figures = {f"cost20_{label}": cost, f"cartons_{label}": cartons}
-                if label == "free":
-                    figures |= {"cartons": cartons, "litres": litres}
-                    if best is not None:
-                        figures["best_cost20"] = best
-                return figures
-
-            rules = PackRules(objective="cost", support_min=0)
-            cases.append(
-                carton_case(
-                    f"{order['id']}/{label}", pieces, types, rules, best, extra, STALE_ROUNDS_LARGE
-                )
-            )
-    return cases
-
-
-def choose_retail(folder: Path, orders: list[dict[str, Any]]) -> dict[str, float | None]:
-    """The orders that peers were measured on with their best `cost20`; else every 20th."""
-    path = folder / "carton_peers.csv"
-    if not path.exists():
-        small = [order for order in orders if sum(qty for _, qty in order["lines"]) <= 300]
-        return {order["id"]: None for order in small[::20]}
-    chosen = {}
-    with path.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            costs = []
-            for peer in ("boxpacker", "binpackingjs", "skjolber"):
-                cartons = number(row, f"{peer}_cartons")
-                litres = number(row, f"{peer}_outer_litres")
-                if cartons is not None and litres is not None:
-                    costs.append(litres + CARTON_WORTH_LITRES * cartons)
-            if number(row, "boxpacker_cartons") is not None:
-                chosen[row["id"]] = min(costs)
-    return chosen
-
-
-def make_article(sku: int, qty: int, row: dict[str, str], honoured: bool) -> Piece:
-    """A line of a shop order with the article's master data."""
-    return Piece(
-        ref=str(sku),
-        length_mm=int(row["length_mm"]),
-        width_mm=int(row["width_mm"]),
-        height_mm=int(row["height_mm"]),
-        weight_g=int(row["weight_g"]),
-        orientation="upright" if honoured and row["this_side_up"] == "1" else "free",
-        fragile=honoured and row["fragile"] == "1",
         qty=qty,
     )
 
@@ -348,7 +275,6 @@ def plausible_profit(best: float | None, items: list[list[int]]) -> float | None
 
 READERS: dict[str, Reader] = {
     "carton_ecommerce": read_ecommerce,
-    "retail_orders": read_retail,
     "bpp3d_mpv": read_mpv,
     "bpp3d_ivancic": read_ivancic,
     "clp_bischoff_ratcliff": read_containers,

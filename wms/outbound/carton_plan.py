@@ -1,7 +1,8 @@
 """Cartons proposed for the orders of a wave, pure; packers see them at the bench and may override.
 
-Units: mm, g, base units, seconds. Equal contents are planned once. Orders come most urgent first;
-when time runs out, what is left gets the first plan that is found, and from twice that none.
+Units: mm, g, base units, seconds. Equal contents are planned once. Orders come most urgent first
+and share the time that is left; where the share is too small for a search, an order gets a plan
+made box after box, and when the time has run out twice, none.
 """
 
 import time
@@ -10,10 +11,12 @@ from collections.abc import Callable
 import msgspec
 
 from wms.planning.cartonize import CartonType, PackedCarton, PackRules, Piece, plan_cartons
-from wms.planning.stop import MaxRounds
+from wms.planning.stop import MaxRounds, MaxSeconds, StopRule, any_of
 
 ROUNDS = 20
 LATEST = 2.0  # times the time allowed: no more plans from there
+LOOK_S = 0.0005  # a search takes about so long for each piece before it can be stopped
+SHARES = 3  # a large order may take so many shares of the time
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,11 +35,12 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoxProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """Contents in the order in which orders are planned."""
+    """Contents in the order in which orders are planned, and the time for all of them."""
 
     contents: tuple[Content, ...]
     carton_types: tuple[CartonType, ...]
     seconds: float
+    latest: float = LATEST
 
 
 class PlannedCarton(msgspec.Struct, frozen=True):
@@ -63,13 +67,14 @@ def plan_boxes(
         of_order.setdefault(content.order_id, []).append(content)
     known: dict[tuple[Piece, ...], tuple[PackedCarton, ...]] = {}
     planned: list[PlannedCarton] = []
-    for order_id, contents in of_order.items():
-        pieces = tuple(_piece(each) for each in sorted(contents, key=lambda c: c.item_id))
-        late = (clock() - start) / problem.seconds
-        if pieces not in known and late > LATEST:
+    for turn, (order_id, contents) in enumerate(of_order.items()):
+        pieces = tuple(piece_of(each) for each in sorted(contents, key=lambda c: c.item_id))
+        gone = clock() - start
+        if pieces not in known and gone > problem.latest * problem.seconds:
             continue
         if pieces not in known:
-            stop = MaxRounds(0 if late > 1 else ROUNDS)
+            share = SHARES * (problem.seconds - gone) / (len(of_order) - turn)
+            stop = _stop(pieces, share)
             known[pieces] = plan_cartons(pieces, problem.carton_types, rules, stop).cartons
         planned += [
             PlannedCarton(order_id, number, carton.type_code, carton.weight_g, _places(carton))
@@ -78,7 +83,14 @@ def plan_boxes(
     return tuple(planned)
 
 
-def _piece(content: Content) -> Piece:
+def _stop(pieces: tuple[Piece, ...], seconds: float) -> StopRule:
+    """How long to search for one order; not at all where the time is too short to begin."""
+    if seconds < LOOK_S * sum(piece.qty for piece in pieces):
+        return MaxRounds(0)
+    return any_of(MaxRounds(ROUNDS), MaxSeconds(seconds))
+
+
+def piece_of(content: Content) -> Piece:
     return Piece(
         ref=str(content.item_id),
         length_mm=content.length_mm,
