@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
@@ -26,7 +27,7 @@ from wms.exceptions.queries import Filter
 from wms.exceptions.rules import CODES, TEAMS
 from wms.outbound.board import list_causes
 from wms.stamp import Stamp
-from wms.tasks.board import list_stuck, list_workers
+from wms.tasks.board import list_stuck, list_trouble, list_workers
 from wms.tasks.leases import hand_over
 
 HOME = "/office/exceptions"
@@ -48,9 +49,11 @@ async def show(request: REQUEST) -> Response[Any]:
         )
         stuck = await list_stuck(tx, face.stamp)
         waiting = await list_causes(tx, face.stamp)
+        trouble = await list_trouble(tx, face.stamp)
         people = await list_workers(tx, face.stamp)
     return page(
-        request, face, "exceptions", "exceptions", teams=teams, found=found, team=team,
+        request, face, "exceptions", "exceptions", trouble=trouble, teams=teams, found=found,
+        team=team,
         showing=state, shows=SHOWS, codes=CODES, stuck=stuck, waiting=waiting, people=people,
     )  # fmt: skip
 
@@ -65,7 +68,7 @@ async def show_one(request: REQUEST, id: FromPath[int]) -> Response[Any]:
         people = await list_workers(tx, face.stamp)
     return page(
         request, face, "exceptions", "exceptions_one", view=view, kind=CODES[view.code],
-        history=history, letters=kept, people=people,
+        history=history, letters=kept, people=people, pretty=_pretty,
     )  # fmt: skip
 
 
@@ -136,6 +139,14 @@ async def _done(request: REQUEST, id: int, act: Act, said: str) -> Response[Any]
     except WmsError as refusal:
         said = str(refusal)
     return _back(id, said)
+
+
+def _pretty(body: str) -> str:
+    """A document as people read it; what is no JSON stays as it came."""
+    try:
+        return msgspec.json.format(body, indent=2)
+    except msgspec.DecodeError:
+        return body
 
 
 def _back(id: int, said: str) -> Response[Any]:
