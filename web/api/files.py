@@ -19,11 +19,10 @@ from litestar import Response, get, post, put
 from web.api.asked import flag, number, plain, word
 from web.api.describe import describe
 from web.api.paging import json, limit_of, page
-from web.api.security import REQUEST, Partner, partner_of
+from web.api.security import REQUEST, Partner, client_with, partner_of
 from web.api.writes import again
 from web.paging import BadPage
-from web.session import client_of, now
-from wms.access.rules import require_scope
+from web.session import now
 from wms.db import Db, Tx
 from wms.documents import decode, parse
 from wms.files import inbox, mappings
@@ -189,16 +188,14 @@ async def get_mapping(request: REQUEST) -> Response[Any]:
 @get(MAPPINGS, summary="Mappings of this partner",
      **describe("files:read", answers={200: MappingList}))  # fmt: skip
 async def list_mappings(request: REQUEST) -> Response[Any]:
-    client = await client_of(request)
-    require_scope(client, "files:read")
+    client = await client_with(request, "files:read")
     db: Db = request.app.state.db
     async with db.reading() as tx:
         return json(MappingList(list(await mappings.list_mappings(tx, client.code))))
 
 
 async def _keeper(request: REQUEST, scope: str) -> tuple[str, Db, str]:
-    client = await client_of(request)
-    require_scope(client, scope)
+    client = await client_with(request, scope)
     name = plain(str(request.path_params["name"]), "name", 64)
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         raise NoSuchMapping(mapping=name, kind="any kind")

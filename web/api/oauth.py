@@ -12,13 +12,14 @@ A client proves itself with its API key as secret (Basic or in the form), with a
 import base64
 import binascii
 import logging
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 from litestar import Response, get, post
 from litestar.enums import MediaType
 
+from web.api.describe import describe
 from web.api.security import REQUEST
 from web.peers import certificate_of
 from web.session import now, public_url
@@ -61,7 +62,36 @@ def _no(error: str, words: str, status: int = 400) -> Response[Any]:
     return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
-@post("/oauth/token", status_code=200, include_in_schema=False)
+class TokenError(msgspec.Struct):
+    """RFC 6749, 5.2."""
+
+    error: str
+    error_description: str
+
+
+class KeySetAnswer(msgspec.Struct):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
+class TokenForm(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The form; besides the grant, one way to prove the client."""
+
+    grant_type: Literal["client_credentials"]
+    scope: str = ""
+    sites: str = ""
+    owners: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    client_assertion_type: str = ""
+    client_assertion: str = ""
+
+
+@post("/oauth/token", status_code=200, include_in_schema=False,
+      summary="An access token of ten minutes",
+      **describe(takes=TokenForm, media="application/x-www-form-urlencoded",
+                 answers={200: TokenAnswer, 400: TokenError, 401: TokenError}))  # fmt: skip
 async def token(request: REQUEST) -> Response[Any]:
     """One access token of ten minutes."""
     try:
@@ -190,7 +220,8 @@ async def _issue(
     return Response(msgspec.json.encode(answer), media_type=MediaType.JSON, headers=NO_STORE)
 
 
-@get("/oauth/jwks", include_in_schema=False)
+@get("/oauth/jwks", include_in_schema=False, summary="The keys that sign access tokens",
+     **describe(answers={200: KeySetAnswer}))  # fmt: skip
 async def jwks(request: REQUEST) -> Response[Any]:
     """The next key is in it before it signs, the last one until its tokens have ended."""
     async with request.app.state.db.reading() as tx:

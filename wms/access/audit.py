@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries; empty means all. `warehouse_ids` None: also those of no warehouse."""
+    """Which entries; empty means all. With `warehouse_ids`, those and the ones of no warehouse."""
 
     actor: str = ""
     act: str = ""  # whole, or a prefix that ends in a dot
@@ -71,7 +71,8 @@ _LIST = """
      WHERE (:actor = '' OR a.actor = :actor)
        AND (:act = '' OR a.act = :act OR (right(:act, 1) = '.' AND starts_with(a.act, :act)))
        AND (:subject = '' OR a.subject = :subject)
-       AND (cast(:warehouse_ids AS int[]) IS NULL OR a.warehouse_id = ANY(:warehouse_ids))
+       AND (cast(:warehouse_ids AS int[]) IS NULL OR a.warehouse_id IS NULL
+            OR a.warehouse_id = ANY(:warehouse_ids))
 """
 # Walked by the primary key; audit_entry_subject_ix and _actor_ix serve the narrow questions.
 NEWEST = text(f"{_LIST} AND (:place = 0 OR a.id < :place) ORDER BY a.id DESC LIMIT :limit")

@@ -63,6 +63,19 @@ class _Coded(msgspec.Struct):
     code: str
 
 
+class Names(msgspec.Struct):
+    """Codes of warehouses and owners."""
+
+    sites: list[str]
+    owners: list[str]
+
+
+NAMES = text(
+    """
+    SELECT array(SELECT code FROM warehouse WHERE id = ANY(:warehouse_ids) ORDER BY code) AS sites,
+           array(SELECT code FROM owner WHERE id = ANY(:owner_ids) ORDER BY code) AS owners
+    """
+)
 CREATE = text(
     """
     INSERT INTO api_client (code, warehouse_ids, owner_ids, scopes)
@@ -215,6 +228,16 @@ async def warehouse_ids(tx: Tx, codes: Sequence[str]) -> list[int]:
 async def owner_ids(tx: Tx, codes: Sequence[str]) -> list[int]:
     """Raises NoSuchCode."""
     return await _ids(tx, OWNERS, "owner", codes)
+
+
+async def codes_of(
+    tx: Tx, warehouse_ids: Sequence[int], owner_ids: Sequence[int]
+) -> tuple[list[str], list[str]]:
+    """Codes of these warehouses and of these owners."""
+    ids = {"warehouse_ids": list(warehouse_ids), "owner_ids": list(owner_ids)}
+    found = await row(tx, NAMES, Names, **ids)
+    assert found is not None
+    return found.sites, found.owners
 
 
 async def list_places(tx: Tx) -> tuple[list[str], list[str]]:

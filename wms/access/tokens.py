@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 from sqlalchemy import text
 
+from wms.access.clients import codes_of
 from wms.access.rules import ApiClient, KeyExpired, TokenInvalid
 from wms.access.token_keys import ALGORITHM, TOKEN_LIFE
 from wms.db import Tx, row
@@ -63,17 +64,6 @@ class _Grant(msgspec.Struct):
     named_owner_ids: tuple[int, ...]
 
 
-class _Names(msgspec.Struct):
-    sites: list[str]
-    owners: list[str]
-
-
-NAMES = text(
-    """
-    SELECT array(SELECT code FROM warehouse WHERE id = ANY(:warehouse_ids) ORDER BY code) AS sites,
-           array(SELECT code FROM owner WHERE id = ANY(:owner_ids) ORDER BY code) AS owners
-    """
-)
 GRANT = text(
     """
     SELECT c.id, c.code, c.scopes, c.owner_ids,
@@ -99,13 +89,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 async def grant(tx: Tx, client: ApiClient, asked: Asked, issuer: str, at: datetime) -> Claims:
     """The claims of a new token. Raises ScopeNotYours."""
-    names = {"warehouse_ids": list(client.warehouse_ids), "owner_ids": list(client.owner_ids)}
-    mine = await row(tx, NAMES, _Names, **names)
-    assert mine is not None
-    owners = mine.owners if client.owner_ids else [ALL]
+    sites, named = await codes_of(tx, client.warehouse_ids, client.owner_ids)
+    owners = named if client.owner_ids else [ALL]
     for what, wanted, allowed in (
         ("scope", asked.scopes, client.scopes),
-        ("site", asked.sites, mine.sites),
+        ("site", asked.sites, sites),
         ("owner", asked.owners, owners),
     ):
         for each in wanted:
@@ -115,7 +103,7 @@ async def grant(tx: Tx, client: ApiClient, asked: Asked, issuer: str, at: dateti
     return Claims(
         iss=issuer, aud=issuer, sub=client.code, client_id=client.code, jti=str(uuid7()),
         iat=issued, exp=issued + int(TOKEN_LIFE.total_seconds()),
-        scope=" ".join(asked.scopes or client.scopes), sites=list(asked.sites or mine.sites),
+        scope=" ".join(asked.scopes or client.scopes), sites=list(asked.sites or sites),
         owners=list(asked.owners or owners),
     )  # fmt: skip
 
