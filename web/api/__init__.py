@@ -9,6 +9,7 @@ from web import errors
 from web.api import (
     adjustments,
     asns,
+    audit,
     cancels,
     deliveries,
     endpoints,
@@ -29,6 +30,7 @@ from web.api.letters import keeps_failed
 HANDLERS: list[Any] = [
     *errors.HANDLERS,
     *oauth.HANDLERS,
+    *audit.HANDLERS,
     *keeps_failed(orders.HANDLERS, "order", "put_order", "post_orders"),
     *cancels.HANDLERS,
     *keeps_failed(asns.HANDLERS, "asn", "put_asn"),
