@@ -127,6 +127,7 @@ OF_LEAF = {
     "TooManyReplays": "rate-limited",
     "TooManyStreams": "rate-limited",
     "CancelRefused": "change-window-closed",
+    "TooManyRequests": "rate-limited",
     "BatchTooLarge": "payload-too-large",
     "NotLines": "unsupported-media-type",
     "VersionMismatch": "version-mismatch",
@@ -204,6 +205,7 @@ def problem(error: WmsError, request: Request[Any, Any, Any]) -> Response[bytes]
     if correlation:
         document["correlation_id"] = correlation
     headers = {"Retry-After": str(RETRY_AFTER_S)} if document["retryable"] else {}
+    headers |= getattr(error, "headers", {})
     challenge = getattr(error, "challenge", "Bearer" if document["status"] == 401 else "")
     if challenge:
         headers["WWW-Authenticate"] = challenge

@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from litestar import Litestar
 
 from tests.conftest import execute
 from tests.events.receiver import Receiver
+from web import errors
+from web.api import deliveries, feed, receipts, replays
+from web.api import endpoints as endpoints_api
+from wms.access.clients import create_client
+from wms.access.rules import SCOPES
 from wms.db import Db, Tx, insert
 from wms.embedded import EmbeddedPostgres
 from wms.events import endpoints
@@ -132,6 +139,39 @@ async def receiver() -> AsyncIterator[Receiver]:
     made = await Receiver().start()
     yield made
     await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def app(bed: Bed) -> Litestar:
+    """The events API alone."""
+    parts = (feed, endpoints_api, deliveries, receipts, replays)
+    made = Litestar(
+        route_handlers=[handler for part in parts for handler in part.HANDLERS],
+        exception_handlers=errors.EXCEPTION_HANDLERS,
+        openapi_config=None,
+    )
+    made.state.settings = bed.settings
+    made.state.db = bed.db
+    return made
+
+
+async def partner_of(app: Litestar, bed: Bed, name: str, **more: Any) -> httpx.AsyncClient:
+    """A client with a key of its own."""
+    more.setdefault("scopes", sorted(SCOPES.keys() - {"masks:admin"}))
+    async with bed.db.transaction() as tx:
+        code = f"{name}-{bed.site}"
+        key = await create_client(tx, code, warehouse_ids=[bed.warehouse_id], **more)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://test",
+        headers={"authorization": f"Bearer {key}"},
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def erp(app: Litestar, bed: Bed) -> AsyncIterator[httpx.AsyncClient]:
+    async with await partner_of(app, bed, "erp") as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,53 +1,15 @@
 """The events API as partners use it: read by position, subscribe, rotate, retry, each its own."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import httpx
-import pytest_asyncio
 import sqlalchemy as sa
 from aiohttp import web
 from litestar import Litestar
 from standardwebhooks import Webhook
 
-from tests.events.conftest import Bed, tell
+from tests.events.conftest import Bed, partner_of, tell
 from tests.events.receiver import Receiver
-from web import errors
-from web.api import deliveries, endpoints, feed, receipts
-from wms.access.clients import create_client
 from wms.events.rules import Tuning
 from wms.events.worker import drain
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def app(bed: Bed) -> Litestar:
-    made = Litestar(
-        route_handlers=[
-            *feed.HANDLERS, *endpoints.HANDLERS, *deliveries.HANDLERS, *receipts.HANDLERS,
-        ],
-        exception_handlers=errors.EXCEPTION_HANDLERS,
-        openapi_config=None,
-    )
-    made.state.settings = bed.settings
-    made.state.db = bed.db
-    return made
-
-
-async def _partner(app: Litestar, bed: Bed, name: str, **more: Any) -> httpx.AsyncClient:
-    async with bed.db.transaction() as tx:
-        code = f"{name}-{bed.site}"
-        key = await create_client(tx, code, warehouse_ids=[bed.warehouse_id], **more)
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://test",
-        headers={"authorization": f"Bearer {key}"},
-    )
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def erp(app: Litestar, bed: Bed) -> AsyncIterator[httpx.AsyncClient]:
-    async with await _partner(app, bed, "erp") as client:
-        yield client
 
 
 async def test_the_log_is_read_page_by_page_from_any_position(
@@ -97,7 +59,7 @@ async def test_a_partner_of_one_owner_sees_nothing_of_another(
         await tell(tx, bed.warehouse_id, "THEIRS")
         await tell(tx, bed.warehouse_id, "NOBODYS", owner="")
         await tell(tx, bed.warehouse_id, "OURS", owner=code)
-    async with await _partner(app, bed, "client", owner_ids=[owner_id]) as client:
+    async with await partner_of(app, bed, "client", owner_ids=[owner_id]) as client:
         made = await client.post("/v1/endpoints", json={"code": code, "url": receiver.url,
                                                         "start": "beginning"})  # fmt: skip
         receiver.secret = made.json()["secret"]
@@ -139,7 +101,7 @@ async def test_an_endpoint_is_made_verified_rotated_paused_and_pinged(
     assert (await erp.post(f"/v1/endpoints/{code}/pause")).json()["state"] == "paused"
     assert (await erp.post(f"/v1/endpoints/{code}/pause")).status_code == 409
     assert (await erp.post(f"/v1/endpoints/{code}/resume")).json()["state"] == "active"
-    async with await _partner(app, bed, "other") as other:
+    async with await partner_of(app, bed, "other") as other:
         assert (await other.get(f"/v1/endpoints/{code}")).status_code == 404
         assert (await other.get("/v1/endpoints")).json() == {"endpoints": []}
 

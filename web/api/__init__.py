@@ -16,7 +16,6 @@ from web.api import (
     exceptions,
     feed,
     files,
-    files,
     inventory,
     items,
     jobs,
@@ -24,6 +23,7 @@ from web.api import (
     orders,
     publication,
     receipts,
+    replays,
 )
 from web.api.letters import keeps_failed
 
@@ -44,5 +44,6 @@ HANDLERS: list[Any] = [
     *endpoints.HANDLERS,
     *deliveries.HANDLERS,
     *exceptions.HANDLERS,
+    *replays.HANDLERS,
     *publication.HANDLERS,
 ]

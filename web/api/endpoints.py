@@ -18,8 +18,8 @@ from web.api.asked import plain
 from web.api.describe import describe
 from web.api.feed import site_of
 from web.api.paging import json
-from web.api.security import REQUEST
-from web.session import client_of, now, partner_stamp
+from web.api.security import REQUEST, client_with
+from web.session import now, partner_stamp
 from wms.access.rules import ApiClient, OwnerForbidden, WarehouseForbidden, require_scope
 from wms.db import Db
 from wms.documents import BadDocument, DocumentError, decode, parse
@@ -94,16 +94,15 @@ class Owned(msgspec.Struct, frozen=True):
         return partner_stamp(self.client, warehouse_id)
 
 
-async def _client(request: REQUEST) -> tuple[ApiClient, str, Db]:
-    client = await client_of(request)
-    require_scope(client, SCOPE)
+async def _client(request: REQUEST, scope: str = SCOPE) -> tuple[ApiClient, str, Db]:
+    client = await client_with(request, scope)
     return client, f"partner:{client.code}", request.app.state.db
 
 
-async def owned_of(request: REQUEST) -> Owned:
+async def owned_of(request: REQUEST, scope: str = SCOPE) -> Owned:
     """The endpoint a path names, with the warehouses it hears. Raises UnknownEndpoint, also for
     endpoints of others."""
-    client, actor, db = await _client(request)
+    client, actor, db = await _client(request, scope)
     code = plain(str(request.path_params["endpoint"]), "endpoint")
     async with db.reading() as tx:
         view = await queries.get_endpoint(tx, code)

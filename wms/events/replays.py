@@ -12,16 +12,21 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Db, Tx, insert, row, rows
-from wms.errors import Conflict, Invalid
+from wms.errors import Conflict, Invalid, Refused
+from wms.events.catalog import ReplayStarted
 from wms.events.envelope import LogRow
+from wms.events.outbox import emit
 from wms.events.parking import Place
 from wms.events.queries import COLUMNS
 from wms.events.subscription import Subscription, expand_types
 from wms.events.tables import replay as table
 from wms.events.window import Item, Window
+from wms.ids import uuid7
+from wms.stamp import Stamp
 
 CHOICES = ("all", "missing", "failed", "never")
 CHUNK = 100
+STARTS_PER_HOUR, RATE = 20, 100
 
 
 class BadSelector(Invalid):
@@ -32,6 +37,10 @@ class ReplayRunning(Conflict):
     say = "Replay {replay} to this endpoint is still running."
 
 
+class TooManyReplays(Refused):
+    say = "At most {most} replays an hour to one endpoint."
+
+
 class Selector(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Which events. `only` is all, missing (never answered with success), failed (tried and never
     answered with success) or never (not tried at all)."""
@@ -40,6 +49,7 @@ class Selector(msgspec.Struct, kw_only=True, omit_defaults=True):
     okey: str | None = None
     types: list[str] | None = None
     owner: str | None = None
+    owners: list[str] | None = None
     since: datetime | None = None
     until: datetime | None = None
     from_pos: int = 1
@@ -73,6 +83,7 @@ class ReplayRow(msgspec.Struct, kw_only=True):
     pos: int
     to_pos: int
     done: int
+    rate_per_s: int
 
 
 # Parts that are absent do not narrow. event_log by primary key, or by event id when ids are named;
@@ -83,6 +94,7 @@ WHERE = """
    AND (CAST(:okey AS text) IS NULL OR e.okey = :okey)
    AND (CAST(:types AS text[]) IS NULL OR e.type = ANY (CAST(:types AS text[])))
    AND (CAST(:owner AS text) IS NULL OR e.owner = :owner)
+   AND (CAST(:owners AS text[]) IS NULL OR e.owner = ANY (CAST(:owners AS text[])))
    AND (CAST(:since AS timestamptz) IS NULL OR e.recorded_at >= :since)
    AND (CAST(:until AS timestamptz) IS NULL OR e.recorded_at < :until)
    AND (:only = 'all'
@@ -105,7 +117,7 @@ READ = text(f"SELECT {COLUMNS} FROM event_log e WHERE {WHERE} ORDER BY e.pos LIM
 HEAD = text("SELECT pos FROM seal_state WHERE warehouse_id = :warehouse_id")
 RUNNING = text(
     """
-    SELECT id, selector, pos, to_pos, done FROM replay
+    SELECT id, selector, pos, to_pos, done, rate_per_s FROM replay
      WHERE warehouse_id = :warehouse_id AND endpoint_id = :endpoint_id AND state = 'running'
      ORDER BY id LIMIT 1
     """
@@ -131,12 +143,12 @@ def _values(warehouse_id: int, endpoint_id: int, asked: Selector, to_pos: int) -
     """Raises BadPattern and BadSelector."""
     if asked.only not in CHOICES:
         raise BadSelector(field="only", reason=f"one of {', '.join(CHOICES)}")
-    types = expand_types(asked.types) if asked.types else None
+    types = None if asked.types is None else expand_types(asked.types)
     return {
         **msgspec.structs.asdict(asked),
         "warehouse_id": warehouse_id,
         "endpoint_id": endpoint_id,
-        "types": types and sorted(types),
+        "types": None if types is None else sorted(types),
         "after": asked.from_pos - 1,
         "to_pos": to_pos,
     }
@@ -157,6 +169,16 @@ async def preview(tx: Tx, warehouse_id: int, endpoint_id: int, asked: Selector) 
     )
 
 
+RECENT = text(
+    """
+    SELECT count(*) FROM replay
+     WHERE warehouse_id = :warehouse_id AND endpoint_id = :endpoint_id
+       AND at > CAST(:at AS timestamptz) - interval '1 hour'
+    """
+)
+CODE = text("SELECT code FROM endpoint WHERE id = :endpoint_id FOR NO KEY UPDATE")
+
+
 async def start(
     tx: Tx,
     warehouse_id: int,
@@ -165,20 +187,59 @@ async def start(
     actor: str,
     reason: str,
     at: datetime,
+    *,
+    mode: str = "same_id",
+    rate_per_s: int = RATE,
 ) -> int:
-    """Begin a replay; who asked for it and why is kept with it. Raises ReplayRunning."""
+    """Begin a replay; who asked for it and why is kept with it. `probe` sends the first event only.
+
+    Locks: the endpoint. Emits replay.started. Raises ReplayRunning, TooManyReplays.
+    """
     place = {"warehouse_id": warehouse_id, "endpoint_id": endpoint_id}
+    code: str = (await tx.execute(CODE, {"endpoint_id": endpoint_id})).scalar_one()
     running = await row(tx, RUNNING, ReplayRow, **place)
     if running is not None:
         raise ReplayRunning(replay=running.id)
+    if (await tx.execute(RECENT, {**place, "at": at})).scalar_one() >= STARTS_PER_HOUR:
+        raise TooManyReplays(most=STARTS_PER_HOUR)
     found = await preview(tx, warehouse_id, endpoint_id, asked)
-    return await insert(
+    events, to_pos = found.events, found.to_pos
+    if mode == "probe" and events:
+        first = await rows(
+            tx, READ, LogRow, **_values(warehouse_id, endpoint_id, asked, to_pos), limit=1
+        )
+        events, to_pos = 1, first[0].pos
+    id = await insert(
         tx, table, warehouse_id=warehouse_id, endpoint_id=endpoint_id,
         selector=msgspec.to_builtins(asked), missing_only=asked.only != "all",
-        from_pos=asked.from_pos, pos=asked.from_pos - 1, to_pos=found.to_pos, total=found.events,
-        requested_by=actor, reason=reason, at=at,
-        state="running" if found.events else "done",
+        from_pos=asked.from_pos, pos=asked.from_pos - 1, to_pos=to_pos, total=events,
+        requested_by=actor, reason=reason, at=at, mode=mode, rate_per_s=rate_per_s,
+        state="running" if events else "done",
     )  # fmt: skip
+    stamp = Stamp(warehouse_id=warehouse_id, at=at, key=uuid7(), actor=actor)
+    told = ReplayStarted(
+        endpoint_id=code, replay_id=str(id), events=events, from_pos=asked.from_pos,
+        to_pos=to_pos, by=actor, reason=reason,
+    )  # fmt: skip
+    await emit(tx, stamp, "replay.started", f"endpoint/{code}", told)
+    return id
+
+
+def narrowed(asked: Selector, types: list[str], owners: list[str]) -> Selector:
+    """What of it the endpoint may hear at all: its types (patterns) and owners (none means all).
+
+    Raises BadPattern.
+    """
+    heard = expand_types(types)
+    wanted = None if asked.types is None else expand_types(asked.types)
+    if heard is not None:
+        wanted = heard if wanted is None else wanted & heard
+    chosen = asked.owners
+    if owners:
+        chosen = sorted(set(owners) if chosen is None else set(owners) & set(chosen))
+    return msgspec.structs.replace(
+        asked, types=None if wanted is None else sorted(wanted), owners=chosen
+    )
 
 
 async def cancel(tx: Tx, warehouse_id: int, endpoint_id: int, id: int) -> bool:
@@ -200,6 +261,7 @@ class Replaying:
         self.look_at = 0.0
         self._answered = 0
         self._written = 0
+        self._tokens, self._tokens_at = 0.0, 0.0
 
     async def feed(self, now: float, look_s: float) -> list[Item]:
         """Read on; answers events whose key is blocked, which must be parked as waiting."""
@@ -213,14 +275,24 @@ class Replaying:
                 self._begin(found)
             if found is None or len(self.window) >= CHUNK or self.window.read_pos >= found.to_pos:
                 return []
+            most = min(CHUNK, self._allowed(now, found.rate_per_s))
+            if not most:
+                return []
             asked = msgspec.convert(found.selector, Selector)
             asked.from_pos = self.window.read_pos + 1
             values = _values(place["warehouse_id"], place["endpoint_id"], asked, found.to_pos)
-            events = await rows(tx, READ, LogRow, **values, limit=CHUNK)
-        self.window.read_pos = events[-1].pos if len(events) == CHUNK else found.to_pos
+            events = await rows(tx, READ, LogRow, **values, limit=most)
+        self._tokens -= len(events)
+        self.window.read_pos = events[-1].pos if len(events) == most else found.to_pos
         wanted = [event for event in events if self.subscription.wants(event)]
         added = [self.window.add(event, event.okey, "replay") for event in wanted]
         return [item for item in added if item is not None]
+
+    def _allowed(self, now: float, rate: int) -> int:
+        """How many more this second: a bucket of one second."""
+        grown = (now - self._tokens_at) * rate
+        self._tokens, self._tokens_at = min(rate, self._tokens + grown), now
+        return int(self._tokens)
 
     def _begin(self, found: ReplayRow | None) -> None:
         """Another replay than before, or none: what was read and not sent is dropped."""
