@@ -1,11 +1,14 @@
 """The plan of a wave: nothing lost, slots of one order each, totes within their limits."""
 
 from collections import Counter
+from itertools import count
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wms.outbound import wave_plan
 from wms.outbound.carton_plan import BoxProblem, Content, plan_boxes
 from wms.outbound.wave_plan import (
     Pick,
@@ -98,6 +101,21 @@ def pick(**changes: object) -> Pick:
         "width_mm": 100, "height_mm": 100, "weight_g": 1000,
     }  # fmt: skip
     return msgspec.convert(values | changes, Pick)
+
+
+def test_a_wave_too_large_for_its_time_is_planned_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wave_plan, "CHUNK", 4)
+    picks = [pick(allocation_id=k, order_id=k, bin_id=10 + k) for k in range(12)]
+    orders = tuple(WaveOrder(order_id=k, due_s=0, priority=0) for k in range(12))
+    problem = Problem(
+        orders=orders, picks=tuple(picks), layout=LAYOUT, depot="depot", cart_slots=2,
+        tote_mm3=20_000_000, tote_g=6000, seconds=1.0,
+    )  # fmt: skip
+    ticks = count(0.0, 0.9)
+    plan = plan_tours(problem, lambda: next(ticks))
+    check(problem, plan)
+    assert plan.stopped == "time"
+    assert all(tour.metres > 0 for tour in plan.tours)
 
 
 def test_a_line_that_fits_one_tote_is_not_split() -> None:

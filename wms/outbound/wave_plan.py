@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from wms.planning.batch import BatchLine, BatchOrder, Cart, plan_batches
+from wms.planning.route import plan_route
 from wms.planning.stop import MaxSeconds, NoImprovement, any_of
 from wms.planning.travel import Layout
 
@@ -149,9 +150,14 @@ def cart_loads(problem: Problem) -> list[_Load]:
 
 def plan_simply(problem: Problem) -> WavePlan:
     """Orders by urgency onto carts as they come, picks in the bins' own sequence."""
-    ranked = sorted(
-        cart_loads(problem), key=lambda load: (-load.order.priority, load.order.due_s, load.name)
-    )
+    carts = _fill_carts(problem, cart_loads(problem))
+    tours = tuple(_tour(cart, {}, 0) for cart in carts)
+    return WavePlan(tours, "in sequence", "simple rule", 0)
+
+
+def _fill_carts(problem: Problem, loads: Sequence[_Load]) -> list[list[_Load]]:
+    """The simple rule: the most urgent load first, a new cart when the next does not fit."""
+    ranked = sorted(loads, key=lambda load: (-load.order.priority, load.order.due_s, load.name))
     carts: list[list[_Load]] = []
     used = problem.cart_slots + 1
     for load in ranked:
@@ -160,12 +166,14 @@ def plan_simply(problem: Problem) -> WavePlan:
             used = 0
         carts[-1].append(load)
         used += len(load.totes)
-    tours = tuple(_tour(cart, {}, 0) for cart in carts)
-    return WavePlan(tours, "in sequence", "simple rule", 0)
+    return carts
 
 
 def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter) -> WavePlan:
-    """Batches by least walk and routes through each, in about `seconds`."""
+    """Batches by least walk and routes through each, in about `seconds`.
+
+    Where the time is over before all was looked at, the rest rides as it comes, by shortest routes.
+    """
     end = clock() + problem.seconds
     if problem.layout is None:
         return plan_simply(problem)
@@ -173,8 +181,13 @@ def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter)
     stopped = "nothing to do"
     chunks = _chunks(cart_loads(problem))
     for number, loads in enumerate(chunks):
-        share = max(0.0, end - clock()) / (len(chunks) - number)
-        found, stopped = _batched(problem, problem.layout, loads, share)
+        share = (end - clock()) / (len(chunks) - number)
+        if number and share <= 0:
+            carts = _fill_carts(problem, loads)
+            tours += [_routed(problem, problem.layout, cart) for cart in carts]
+            stopped = "time"
+            continue
+        found, stopped = _batched(problem, problem.layout, loads, max(0.0, share))
         tours += found
     metres = sum(tour.metres for tour in tours)
     return WavePlan(tuple(tours), "batched and routed", stopped, metres)
@@ -224,6 +237,14 @@ def _batched(
         for tour in batches.tours
     ]
     return tours, batches.stopped
+
+
+def _routed(problem: Problem, layout: Layout, loads: Sequence[_Load]) -> PlannedTour:
+    """The shortest route of one cart."""
+    spots = [str(part.pick.bin_id) for load in loads for tote in load.totes for part in tote]
+    route = plan_route(layout, spots, problem.depot, problem.depot)
+    metres = round(route.distance_mm / 1000) if route.feasible else 0
+    return _tour(loads, {spot: number for number, spot in enumerate(route.order)}, metres)
 
 
 def _tour(loads: Sequence[_Load], place: dict[str, int], metres: int) -> PlannedTour:
