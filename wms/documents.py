@@ -60,7 +60,10 @@ def parse(value: Any, shape: type[T], path: str = "") -> tuple[T, list[str]]:
     found = check(value, shape, path)
     if found.errors:
         raise BadDocument(found.errors)
-    return msgspec.convert(value, shape), found.unknown
+    try:
+        return msgspec.convert(value, shape), found.unknown
+    except msgspec.ValidationError as error:  # what only the whole shows
+        raise BadDocument([DocumentError(path, _code(str(error)), str(error))]) from None
 
 
 def check(value: Any, shape: Any, path: str = "") -> Checked:
@@ -103,7 +106,10 @@ def _walk_members(value: dict[str, Any], shape: Any, path: str, found: Checked) 
             _walk(value[name], field.type, here, found)
         elif field.required:
             found.errors.append(DocumentError(here, "required", "This member is missing"))
-    found.unknown.extend(pointer(path, name) for name in value if name not in fields)
+    unknown = [pointer(path, name) for name in value if name not in fields]
+    found.unknown.extend(unknown)
+    if shape.__struct_config__.forbid_unknown_fields:
+        found.errors.extend(DocumentError(each, "unknown", "No such member") for each in unknown)
 
 
 def _without_meta(shape: Any) -> Any:

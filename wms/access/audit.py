@@ -75,8 +75,9 @@ _LIST = """
             OR a.warehouse_id = ANY(:warehouse_ids))
 """
 # Walked by the primary key; audit_entry_subject_ix and _actor_ix serve the narrow questions.
-NEWEST = text(f"{_LIST} AND (:place = 0 OR a.id < :place) ORDER BY a.id DESC LIMIT :limit")
-OLDEST = text(f"{_LIST} AND a.id > :place ORDER BY a.id LIMIT :limit")
+_BEFORE = "(CAST(:place AS bigint) = 0 OR a.id < CAST(:place AS bigint))"
+NEWEST = text(f"{_LIST} AND {_BEFORE} ORDER BY a.id DESC LIMIT :limit")
+OLDEST = text(f"{_LIST} AND a.id > CAST(:place AS bigint) ORDER BY a.id LIMIT :limit")
 
 
 async def record(
