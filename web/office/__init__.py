@@ -10,6 +10,7 @@ from web.office import (
     endpoints,
     events,
     exceptions,
+    files,
     login,
     now,
     orders,
@@ -20,7 +21,7 @@ from web.office import (
 
 HANDLERS: list[Any] = [
     *login.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS, *waves.HANDLERS,
-    *counts.HANDLERS, *adjustments.HANDLERS,
+    *counts.HANDLERS, *adjustments.HANDLERS, *files.HANDLERS,
     *exceptions.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS, *deadletters.HANDLERS,
     *replays.HANDLERS, *timeline.HANDLERS,
 ]  # fmt: skip

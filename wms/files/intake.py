@@ -156,7 +156,9 @@ def _check(contents: Contents, kind: FileKind) -> list[Result]:
         if not errors or draft.value is not None:
             errors += check(draft.value, kind.shape).errors
         outcome = "rejected" if errors else "open"
-        results.append(Result(draft=draft, taken=Taken(outcome=outcome, key="", errors=errors)))
+        names = draft.value if isinstance(draft.value, dict) else {}
+        key = "/".join(str(names.get(name, "")) for name in kind.keys)
+        results.append(Result(draft=draft, taken=Taken(outcome=outcome, key=key, errors=errors)))
     return results
 
 
