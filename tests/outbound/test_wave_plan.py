@@ -103,7 +103,9 @@ def pick(**changes: object) -> Pick:
     return msgspec.convert(values | changes, Pick)
 
 
-def test_a_wave_too_large_for_its_time_is_planned_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wave_too_large_for_its_time_is_planned_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(wave_plan, "CHUNK", 4)
     picks = [pick(allocation_id=k, order_id=k, bin_id=10 + k) for k in range(12)]
     orders = tuple(WaveOrder(order_id=k, due_s=0, priority=0) for k in range(12))
