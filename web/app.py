@@ -15,7 +15,7 @@ from litestar import Litestar, get
 from litestar.datastructures import ResponseHeader
 from litestar.response import Redirect
 
-from web import assets, errors
+from web import assets, errors, metrics
 from web.api import HANDLERS as API
 from web.office import HANDLERS as OFFICE
 from web.scanner import login, pages
@@ -78,8 +78,12 @@ async def _warm_planning() -> None:
 def create_app(settings: Settings | None = None, *, background: bool = True) -> Litestar:
     """The application. `background` false serves only (tests that drive the workers themselves)."""
     settings = settings or read_settings()
+    db = Db(settings.database_url, settings.pool_size)
+    told = metrics.Metrics(db)
     app = Litestar(
-        route_handlers=[home, *assets.HANDLERS, *login.HANDLERS, *pages.HANDLERS, *OFFICE, *API],
+        route_handlers=[home, *assets.HANDLERS, *login.HANDLERS, *pages.HANDLERS, *OFFICE, *API,
+                        *metrics.HANDLERS],
+        middleware=[metrics.timed(told.requests)],
         exception_handlers=errors.EXCEPTION_HANDLERS,
         response_headers=[ResponseHeader(name=k, value=v) for k, v in SECURITY_HEADERS.items()],
         openapi_config=None,  # web.api.openapi builds the document
@@ -87,6 +91,7 @@ def create_app(settings: Settings | None = None, *, background: bool = True) -> 
         logging_config=None,
     )
     app.state.settings = settings
-    app.state.db = Db(settings.database_url, settings.pool_size)
+    app.state.db = db
+    app.state.metrics = told
     app.state.background = background
     return app

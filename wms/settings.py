@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secure_cookies: bool = False
     drop_dir: str = ""  # a folder whose in/<warehouse>/<kind>/ is watched for files
     egress_allow: str = ""  # comma-separated CIDRs webhooks may reach besides public addresses
+    metrics_allow: str = "127.0.0.0/8,::1/128"  # comma-separated CIDRs that may read /metrics
+    metrics_token: str = ""  # or whoever brings this as a bearer token
+    otel: bool = False  # spans of requests and deliveries; needs the extra `otel`
     public_url: str = ""  # as partners and browsers see us; issuer of our tokens
     trusted_proxies: str = ""  # comma-separated CIDRs whose Client-Cert header is believed
     oidc_issuer: str = ""  # identity provider of the office; its redirect is …/office/oidc
