@@ -1,6 +1,7 @@
 """Runs the web application in this process until it is told to stop."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -8,13 +9,22 @@ import threading
 import msgspec
 import uvicorn
 
+from wms.events import wake
 from wms.settings import Settings, read_settings
 
 
-def server_of(settings: Settings, *, quiet: bool = True) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A server that lets those who follow a stream go before it waits for requests to end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        wake.end_readers()
+        await super().shutdown(sockets)
+
+
+def server_of(settings: Settings, *, quiet: bool = True) -> Server:
     """A uvicorn server of the app. The app reads its settings from the environment we set here."""
     os.environ.update(_environment(settings))
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             "web.app:create_app",
             factory=True,

@@ -19,6 +19,7 @@ from web.api import (
     inventory,
     items,
     jobs,
+    live,
     oauth,
     orders,
     publication,
@@ -45,5 +46,6 @@ HANDLERS: list[Any] = [
     *deliveries.HANDLERS,
     *exceptions.HANDLERS,
     *replays.HANDLERS,
+    *live.HANDLERS,
     *publication.HANDLERS,
 ]

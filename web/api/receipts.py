@@ -91,7 +91,7 @@ async def _source(
 @post(RECEIPTS, status_code=200, summary="Say what became of an event",
       **describe("events:read", takes=Verdict, answers={200: Receipt, 201: Receipt},
                  refuses=("bad-request", "forbidden-site")))  # fmt: skip
-async def give(request: REQUEST) -> Response[Any]:
+async def give_receipt(request: REQUEST) -> Response[Any]:
     """One receipt for each event and source: the last verdict counts, the same again changes
     nothing. A rejection becomes an event, and an exception for the endpoint's team. 201 is answered
     for the first verdict. A key that may manage endpoints needs no other scope."""
@@ -111,7 +111,7 @@ async def give(request: REQUEST) -> Response[Any]:
 
 @get(RECEIPTS, summary="What this partner said of an event",
      **describe("events:read", answers={200: Receipts}, refuses=("bad-request",)))  # fmt: skip
-async def show(request: REQUEST) -> Response[Any]:
+async def show_receipts(request: REQUEST) -> Response[Any]:
     client, db = await _partner(request)
     async with db.reading() as tx:
         event = await _event(tx, request, client)
@@ -121,4 +121,4 @@ async def show(request: REQUEST) -> Response[Any]:
     return json(Receipts(found))
 
 
-HANDLERS = [give, show]
+HANDLERS = [give_receipt, show_receipts]

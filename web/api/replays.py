@@ -120,7 +120,7 @@ def _asked(owned: Owned, what: ReplayWhat) -> Selector:
 @post(f"{REPLAYS}/preview", status_code=200, summary="Count what a replay would send",
       **describe(SCOPE, takes=ReplayWhat, answers={200: PreviewShown},
                  refuses=("bad-request", "forbidden-site")))  # fmt: skip
-async def preview(request: REQUEST) -> Response[Any]:
+async def preview_replay(request: REQUEST) -> Response[Any]:
     owned = await owned_of(request, SCOPE)
     what, _ = parse(decode(await request.body() or b"{}"), ReplayWhat)
     asked, found = _asked(owned, what), list[SitePreview]()
@@ -148,7 +148,7 @@ def _total(found: list[SitePreview], name: str) -> int:
       **describe(SCOPE, takes=NewReplay, answers={202: Started},
                  refuses=("bad-request", "conflict", "forbidden-site", "rate-limited"),
       ))  # fmt: skip
-async def start(request: REQUEST) -> Response[Any]:
+async def start_replay(request: REQUEST) -> Response[Any]:
     """Only where the live stream leaves room, and at most `rate_per_s`. One at a time per
     warehouse; who asked and why is kept and told as an event."""
     owned = await owned_of(request, SCOPE)
@@ -170,7 +170,7 @@ async def start(request: REQUEST) -> Response[Any]:
 @get(REPLAYS, summary="Replays to this endpoint, newest first",
      **describe(SCOPE, answers={200: Started}, refuses=("bad-request",), listed=True,
                 query={"after": Pos, "limit": Limit}))  # fmt: skip
-async def index(request: REQUEST) -> Response[Any]:
+async def list_replays(request: REQUEST) -> Response[Any]:
     owned = await owned_of(request, SCOPE)
     most = limit(request, 50)
     async with owned.db.reading() as tx:
@@ -189,7 +189,7 @@ def _id(request: REQUEST) -> int:
 
 @get(REPLAY, summary="How far a replay is",
      **describe(SCOPE, answers={200: ReplayShown}, refuses=("bad-request",)))  # fmt: skip
-async def show(request: REQUEST) -> Response[Any]:
+async def show_replay(request: REQUEST) -> Response[Any]:
     owned = await owned_of(request, SCOPE)
     async with owned.db.reading() as tx:
         return json(await replay_views.get_replay(tx, owned.view.id, _id(request)))
@@ -197,7 +197,7 @@ async def show(request: REQUEST) -> Response[Any]:
 
 @post(f"{REPLAY}/cancel", status_code=200, summary="Stop a replay where it is",
       **describe(SCOPE, answers={200: ReplayShown}, refuses=("bad-request",)))  # fmt: skip
-async def cancel(request: REQUEST) -> Response[Any]:
+async def cancel_replay(request: REQUEST) -> Response[Any]:
     """What has ended stays as it is."""
     owned = await owned_of(request, SCOPE)
     async with owned.db.transaction() as tx:
@@ -209,4 +209,4 @@ async def cancel(request: REQUEST) -> Response[Any]:
     return json(answer)
 
 
-HANDLERS = [preview, start, index, show, cancel]
+HANDLERS = [preview_replay, start_replay, list_replays, show_replay, cancel_replay]

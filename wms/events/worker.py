@@ -99,6 +99,7 @@ class EventWorker:
                 await _safely("blocks", self.close_blocks)
                 blocks_at = time.monotonic() + self.tuning.block_wait_s / 2
             if sealed:
+                wake.sealed()
                 for running in self.running.values():
                     running.delivery.wake()
             busy, idle = self.tuning.seal_busy_s, self.tuning.seal_idle_s
