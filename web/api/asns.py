@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Response, get, post, put
 
+from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
 from web.api.describe import describe
+from web.api.jobs import as_job_of_one
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again, if_match, same_as_path, strict
@@ -22,6 +24,7 @@ from wms.db import Tx
 from wms.documents import decode, parse
 from wms.inbound import asn, queries
 from wms.inbound.asn_documents import AsnDoc, KnownLine, Outcome
+from wms.jobs.running import Job
 from wms.versions import StaleVersion
 
 ASNS = "/v1/warehouses/{code:str}/asns"
@@ -62,7 +65,7 @@ class AsnPage(msgspec.Struct):
 @put(
     ASN, status_code=200, summary="Announce or change one delivery",
     **describe(
-        "asns:write", takes=AsnDoc, answers={200: Outcome, 201: Outcome},
+        "asns:write", takes=AsnDoc, answers={200: Outcome, 201: Outcome, 202: Job},
         refuses=(
             "validation-failed", "forbidden-owner", "version-mismatch", "stale-version",
             "exists-with-different", "change-window-closed",
@@ -88,7 +91,12 @@ async def put_asn(request: REQUEST) -> Response[Any]:
             tx, partner.stamp, partner.client, document, if_match=expected
         )
 
-    outcome = msgspec.structs.replace(await again(partner, announce), unknown_fields=unknown)
+    if crowded(partner):
+        if expected is not None:
+            raise QueueFull()
+        return await as_job_of_one(request, partner, "asns", value)
+    outcome = await again(partner, announce, DOCUMENTS)
+    outcome = msgspec.structs.replace(outcome, unknown_fields=unknown)
     if outcome.outcome == "ignored_stale" and strict(request):
         stale = StaleVersion(
             given=document.source_version, version=outcome.version, decided_by=outcome.decided_by
@@ -107,7 +115,7 @@ async def get_asn(request: REQUEST) -> Response[Any]:
     """`ETag` is the version, for `If-Match`."""
     partner = await partner_of(request, "asns:read")
     owner, external_id = _names(request)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         known = await asn.find(tx, partner.stamp, owner, external_id)
         if known is None:
             raise asn.UnknownAsn(owner=owner, external_id=external_id)
@@ -133,7 +141,7 @@ async def list_asns(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "asns:read")
     asked = request.query_params
     limit = limit_of(request, queries.PAGE_MAX)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await queries.list_asns(
             tx, partner.stamp, state=asked.get("state", ""), limit=limit,
             after=page_place(asked.get("after", "")), owner_ids=partner.client.owner_ids,
@@ -159,7 +167,7 @@ async def cancel_asn(request: REQUEST) -> Response[Any]:
     async def cancel(tx: Tx) -> Outcome:
         return await asn.cancel(tx, partner.stamp, partner.client, owner, external_id, why.reason)
 
-    return json(await again(partner, cancel))
+    return json(await again(partner, cancel, URGENT))
 
 
 def _names(request: REQUEST) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Response, post
 
+from web.api.admission import URGENT
 from web.api.describe import describe
 from web.api.orders import ORDER, names_of
 from web.api.paging import json
@@ -44,7 +45,7 @@ async def cancel_order(request: REQUEST) -> Response[Any]:
     async def cancel(tx: Tx) -> Cancelled:
         return await request_cancel(tx, partner.stamp, partner.client, owner, external_id, asked)
 
-    verdict = await again(partner, cancel)
+    verdict = await again(partner, cancel, URGENT)
     if verdict.verdict == "refused":
         return problem(CancelRefused(external_id=external_id, stage=verdict.stage), request)
     return json(verdict, 202 if verdict.verdict == "kept" else 200)

@@ -14,8 +14,10 @@ import msgspec
 from litestar import Response, get, post, put
 from msgspec import Meta
 
+from web.api.admission import DOCUMENTS, QueueFull, crowded, reading
 from web.api.asked import EARLIEST, moment, number, word
 from web.api.describe import describe
+from web.api.jobs import as_job_of_one
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner
 from web.api.writes import again, at_large, if_match, same_as_path, strict
@@ -24,6 +26,7 @@ from web.paging import page_place, page_token
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, decode, parse
 from wms.errors import WmsError
+from wms.jobs.running import Job
 from wms.masterdata import barcodes_known, items, stewardship
 from wms.masterdata.item_documents import CLASSES, ItemDoc, ItemOutcome, ItemRead
 from wms.masterdata.stewardship import Proposal
@@ -64,7 +67,7 @@ class Meanings(msgspec.Struct):
 @put(
     ITEM, status_code=200, summary="Create or change one item",
     **describe(
-        "items:write", takes=ItemDoc, answers={200: ItemOutcome, 201: ItemOutcome},
+        "items:write", takes=ItemDoc, answers={200: ItemOutcome, 201: ItemOutcome, 202: Job},
         refuses=(
             *READ, "validation-failed", "version-mismatch", "stale-version", "barcode-conflict",
             "unit-in-use", "exists-with-different",
@@ -91,7 +94,11 @@ async def put_item(request: REQUEST) -> Response[Any]:
             tx, partner.stamp, partner.client, document, if_match=expected
         )
 
-    done = await again(partner, write)
+    if crowded(partner):
+        if expected is not None:
+            raise QueueFull()
+        return await as_job_of_one(request, partner, "items", value, owner)
+    done = await again(partner, write, DOCUMENTS)
     refusal = _refusal(request, done, expected, document.source_version)
     if refusal is not None:
         return problem(refusal, request)
@@ -126,7 +133,7 @@ async def get_item(request: REQUEST) -> Response[Any]:
     """`ETag` is the version, for `If-Match`."""
     partner = await at_large(request, "items:read")
     owner, sku = _names(request)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         owner_id = await items.get_owner_id(tx, partner.client, owner)
         found = await items.find_item(tx, owner_id, sku)
     if found is None:
@@ -149,7 +156,7 @@ async def list_items(request: REQUEST) -> Response[Any]:
     limit = limit_of(request, PAGE_MAX)
     since = moment(request, "updated_since") or EARLIEST
     after = page_place(word(request, "after")) or (EARLIEST, 0)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
         found = await items.list_items(tx, owner_id, since=since, after=after, limit=limit)
     token = page_token(found[-1].updated_at, found[-1].id) if found else ""
@@ -164,7 +171,7 @@ async def get_barcode(request: REQUEST) -> Response[Any]:
     """The value as it is scanned: a GTIN of any length, a GS1 element string, or any other code."""
     partner = await at_large(request, "items:read")
     value = str(request.path_params["value"])
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         code, found = await barcodes_known.meanings(tx, value, partner.client.owner_ids)
     return json(Meanings(code, found))
 
@@ -176,7 +183,7 @@ async def get_barcode(request: REQUEST) -> Response[Any]:
 async def get_field_owners(request: REQUEST) -> Response[Any]:
     """By class of fields. A class that is not named may be set by everybody."""
     partner = await at_large(request, "items:steward")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
         return json(await stewardship.field_owners(tx, owner_id))
 
@@ -222,7 +229,7 @@ async def list_proposals(request: REQUEST) -> Response[Any]:
     partner = await at_large(request, "items:read")
     limit = limit_of(request, PAGE_MAX)
     state, after = word(request, "state") or "open", number(request, "after")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await stewardship.list_proposals(
             tx, state=state, after=after, limit=limit, owner_ids=partner.client.owner_ids
         )

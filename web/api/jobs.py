@@ -10,7 +10,9 @@
 from typing import Any
 
 from litestar import Response, get, post
+from msgspec.json import encode
 
+from web.api.admission import DOCUMENTS, INBOX, crowded, reading
 from web.api.describe import describe
 from web.api.paging import json
 from web.api.security import REQUEST, Partner, partner_of
@@ -83,7 +85,7 @@ async def batch_items(request: REQUEST) -> Response[Any]:
     """As for orders."""
     partner = await at_large(request, "items:write")
     owner = str(request.path_params["owner"])
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         await items.get_owner_id(tx, partner.client, owner)
     return await _batch(request, partner, "items", owner)
 
@@ -101,7 +103,7 @@ async def _batch(
         raise BadDocument([DocumentError("", "wrong-length", "There is no line")])
     if len(lines) > LINES_MAX:
         raise BatchTooLarge(lines=len(lines), lines_max=LINES_MAX)
-    if len(lines) > AT_ONCE_MAX or respond_async(request):
+    if len(lines) > AT_ONCE_MAX or respond_async(request) or crowded(partner):
         return await as_job(request, partner, kind, lines, mode=mode, owner=owner)
 
     async def run(tx: Tx) -> tuple[int, bytes]:
@@ -111,7 +113,7 @@ async def _batch(
         return 200, ndjson(done)
 
     try:
-        answer = await keyed(request, partner, [each.text for each in lines], run)
+        answer = await keyed(request, partner, [each.text for each in lines], run, lane=DOCUMENTS)
     except Undone as undone:
         return Response(ndjson(undone.found), media_type=NDJSON)
     answer.media_type = NDJSON
@@ -135,9 +137,18 @@ async def as_job(
         )
         return 202, json(job).content
 
-    answer = await keyed(request, partner, [each.text for each in lines], keep)
-    answer.headers["Preference-Applied"] = "respond-async"
+    answer = await keyed(request, partner, [each.text for each in lines], keep, lane=INBOX)
+    if respond_async(request):
+        answer.headers["Preference-Applied"] = "respond-async"
     return answer
+
+
+async def as_job_of_one(
+    request: REQUEST, partner: Partner, kind: str, value: Any, owner: str = ""
+) -> Response[Any]:
+    """202: one document, kept because too many wait already."""
+    line = Line(1, encode(value).decode())
+    return await as_job(request, partner, kind, [line], owner=owner)
 
 
 @get(
@@ -147,7 +158,7 @@ async def as_job(
 async def get_job(request: REQUEST) -> Response[Any]:
     """Counts and the first hundred refused lines; `Retry-After` while it runs."""
     partner = await at_large(request, "jobs:read")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         job = await running.get_job(tx, partner.client, _id(request))
     answer = json(job)
     if job.state != "done":
@@ -174,7 +185,7 @@ async def get_errors(request: REQUEST) -> Response[Any]:
 
 async def _file(request: REQUEST, *, refused: bool) -> Response[Any]:
     partner = await at_large(request, "jobs:read")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         body = await running.job_outcomes(tx, partner.client, _id(request), refused=refused)
     return Response(body, media_type=NDJSON)
 

@@ -15,8 +15,11 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get, post, put
+from msgspec.json import encode
 
+from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
 from web.api.describe import describe
+from web.api.jobs import as_job, as_job_of_one
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import again, if_match, keyed, same_as_path, strict, tried
@@ -26,6 +29,8 @@ from wms.access.rules import OwnerForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, check, decode, parse
 from wms.errors import Conflict, WmsError
+from wms.jobs.lines import Line
+from wms.jobs.running import Job
 from wms.outbound import orders, promising, queries
 from wms.outbound.cancel_requests import Reason
 from wms.outbound.order_documents import OrderDoc, Outcome
@@ -80,7 +85,7 @@ class OrderPage(msgspec.Struct):
 @put(
     ORDER, status_code=200, summary="Create or change one order",
     **describe(
-        "orders:write", takes=OrderDoc, answers={200: Outcome | Promise, 201: Outcome},
+        "orders:write", takes=OrderDoc, answers={200: Outcome | Promise, 201: Outcome, 202: Job},
         query={"dry_run": bool}, refuses=VERSIONED,
     ),
 )  # fmt: skip
@@ -89,7 +94,8 @@ async def put_order(request: REQUEST) -> Response[Any]:
 
     `If-Match: "<version>"` changes that version only (412). An older `source_version` is ignored,
     or refused with `Prefer: handling=strict` (409). With `dry_run=true` nothing is written: the
-    answer says what could be filled now and when it would leave.
+    answer says what could be filled now and when it would leave. 202 when too many documents wait
+    already: it is kept, and the job says what became of it.
     """
     partner = await partner_of(request, "orders:write")
     value = decode(await request.body())
@@ -109,11 +115,16 @@ async def put_order(request: REQUEST) -> Response[Any]:
         outcome = await accept(tx)
         return outcome, await promising.promise(tx, partner.stamp, document, outcome)
 
-    if request.query_params.get("dry_run") == "true":
+    dry = request.query_params.get("dry_run") == "true"
+    if crowded(partner):
+        if dry or expected is not None:
+            raise QueueFull()
+        return await as_job_of_one(request, partner, "orders", value)
+    if dry:
         outcome, promised = await tried(partner, promise)
         refusal = _refusal(request, partner, outcome, expected, document.source_version)
         return json(promised) if refusal is None else problem(refusal, request)
-    outcome = await again(partner, accept)
+    outcome = await again(partner, accept, DOCUMENTS)
     refusal = _refusal(request, partner, outcome, expected, document.source_version)
     if refusal is not None:
         return problem(refusal, request)
@@ -148,7 +159,7 @@ def _refusal(
 @post(
     ORDERS, status_code=200, summary="Create or change many orders",
     **describe(
-        "orders:write", takes=list[OrderDoc], answers={200: Batch}, keyed=True,
+        "orders:write", takes=list[OrderDoc], answers={200: Batch, 202: Job}, keyed=True,
         refuses=("validation-failed",),
     ),
 )  # fmt: skip
@@ -169,7 +180,10 @@ async def post_orders(request: REQUEST) -> Response[Any]:
         rejected = sum(outcome.outcome == "rejected" for outcome in every)
         return 200, msgspec.json.encode(Batch(every, len(every) - rejected, rejected))
 
-    return await keyed(request, partner, value, accept)
+    if crowded(partner):
+        lines = [Line(n, encode(each).decode()) for n, each in enumerate(value, 1)]
+        return await as_job(request, partner, "orders", lines)
+    return await keyed(request, partner, value, accept, lane=DOCUMENTS)
 
 
 async def accept_values(tx: Tx, partner: Partner, values: list[Any]) -> list[Outcome]:
@@ -209,7 +223,7 @@ def _malformed(value: Any, errors: list[DocumentError]) -> Outcome:
 async def get_order(request: REQUEST) -> Response[Any]:
     """`ETag` is the version, for `If-Match`."""
     partner = await partner_of(request, "orders:read")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         head = await _head(tx, partner, request)
         order = await queries.find_order(tx, partner.stamp, head.id)
     answer = json(order)
@@ -230,7 +244,7 @@ async def list_orders(request: REQUEST) -> Response[Any]:
     asked = request.query_params
     limit = limit_of(request, queries.PAGE_MAX)
     which = Filter(state=asked.get("state", ""), cause=asked.get("cause", ""))
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await queries.list_orders(
             tx, partner.stamp, which, after=page_place(asked.get("after", "")), limit=limit,
             owner_ids=partner.client.owner_ids,
@@ -255,7 +269,7 @@ async def hold_order(request: REQUEST) -> Response[Any]:
         head = await _head(tx, partner, request)
         return await orders.hold(tx, partner.stamp, head.id, why.reason)
 
-    return json(_brief(await again(partner, hold)))
+    return json(_brief(await again(partner, hold, URGENT)))
 
 
 @post(
@@ -270,7 +284,7 @@ async def release_hold(request: REQUEST) -> Response[Any]:
         head = await _head(tx, partner, request)
         return await orders.release_hold(tx, partner.stamp, head.id)
 
-    return json(_brief(await again(partner, release)))
+    return json(_brief(await again(partner, release, URGENT)))
 
 
 async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from litestar import Response
 from litestar.enums import MediaType
 
+from web.api.admission import DOCUMENTS, turn
 from web.api.security import CORRELATION_MAX, REQUEST, Partner
 from web.session import client_of, partner_stamp
 from wms import requests
@@ -60,14 +61,16 @@ def _preferences(request: REQUEST) -> set[str]:
     return {each.strip().replace(" ", "").lower() for each in given.replace(";", ",").split(",")}
 
 
-async def tried(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
+async def tried(
+    partner: Partner, act: Callable[[Tx], Awaitable[T]], lane: str = DOCUMENTS
+) -> T:
     """What `act` would do: all of it is rolled back, its finding comes out."""
 
     async def run(tx: Tx) -> T:
         raise Undone(await act(tx))
 
     try:
-        return await again(partner, run)
+        return await again(partner, run, lane)
     except Undone as undone:
         return undone.found
 
@@ -86,16 +89,22 @@ async def at_large(request: REQUEST, scope: str) -> Partner:
     return Partner(client, stamp, request.app.state.db)
 
 
-async def again(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
-    """One transaction; a transient refusal is tried twice more before the partner hears of it."""
-    for _ in range(TRIES - 1):
-        try:
-            async with partner.db.transaction() as tx:
-                return await act(tx)
-        except Busy:
-            continue
-    async with partner.db.transaction() as tx:
-        return await act(tx)
+async def again(
+    partner: Partner, act: Callable[[Tx], Awaitable[T]], lane: str = ""
+) -> T:
+    """One transaction; a transient refusal is tried twice more before the partner hears of it.
+
+    `lane` is the one it waits in (web.api.admission).
+    """
+    async with turn(partner, lane):
+        for _ in range(TRIES - 1):
+            try:
+                async with partner.db.transaction() as tx:
+                    return await act(tx)
+            except Busy:
+                continue
+        async with partner.db.transaction() as tx:
+            return await act(tx)
 
 
 async def keyed(
@@ -105,6 +114,7 @@ async def keyed(
     act: Callable[[Tx], Awaitable[tuple[int, bytes]]],
     *,
     needed: bool = False,
+    lane: str = "",
 ) -> Response[Any]:
     """`act` (status and JSON of its answer) under the request's Idempotency-Key, if it has one.
 
@@ -129,7 +139,7 @@ async def keyed(
             await requests.record_answer(tx, partner.stamp, asked, status, body)
         return raw(body, status)
 
-    return await again(partner, run)
+    return await again(partner, run, lane)
 
 
 def same_as_path(value: Any, name: str, expected: str) -> None:
