@@ -246,17 +246,19 @@ async def _plate_here(tx: Tx, stamp: Stamp, task: Task, count: CountFacts, code:
         why = f"is booked in {plate.bin_code} and promised to an order"
     if why:
         raise rules.PlateNotMovable(plate=code, why=why)
-    for each in await list_booked(tx, stamp, plate.bin_id):
+    booked = await list_booked(tx, stamp, plate.bin_id)
+    carried = await lpns.relocate(tx, stamp, plate, count.bin_id, "count", task_id=task.id)
+    ids = {each.balance_id: each.movement_id for each in carried}
+    for each in booked:
         if each.lpn_id == plate.id:
             stock = stk(each.sku, each.owner_code, each.on_hand, lot=each.lot_code,
                         serial=each.serial, status=each.status)  # fmt: skip
             moved = catalog.InventoryMoved(
-                movement_id="", stock=stock, from_=loc(plate.bin_code, lpn=code),
+                movement_id=str(ids[each.id]), stock=stock, from_=loc(plate.bin_code, lpn=code),
                 to=loc(count.bin_code, lpn=code), purpose="relocate", task_id=str(task.id),
                 who=who(stamp),
             )  # fmt: skip
             key = f"stock/{each.owner_code}/{each.sku}"
             await emit(tx, stamp, "inventory.moved", key, moved, owner=each.owner_code)
-    await lpns.relocate(tx, stamp, plate, count.bin_id, "count", task_id=task.id)
     return Answer(ok=True, say=f"{code} is booked here now. Scan it in the list", tone="care",
                   go=f"/floor/count/{task.tour_id}")  # fmt: skip

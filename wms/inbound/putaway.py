@@ -200,9 +200,9 @@ async def _unload(
             owner_id=content.owner_id, item_id=content.item_id, qty=qty, lot_id=content.lot_id,
             serial=content.serial, status=content.status,
         )  # fmt: skip
-        await ledger.move(tx, stamp, "putaway", goods, Place(plate.bin_id, plate.id),
-                          Place(room.bin_id), task_id=put.id)  # fmt: skip
-        moved.append(msgspec.structs.replace(content, qty=qty))
+        made = await ledger.move(tx, stamp, "putaway", goods, Place(plate.bin_id, plate.id),
+                                 Place(room.bin_id), task_id=put.id)  # fmt: skip
+        moved.append(msgspec.structs.replace(content, qty=qty, movement_id=made))
         left = None if left is None else left - qty
     await _tell_moved(tx, stamp, put, plate, room, moved, held, "")
     return sum(content.qty for content in moved)
@@ -244,7 +244,8 @@ async def _tell_moved(
         there = loc(room.code, lpn=lpn_code)
         shapes = {
             "inventory.moved": catalog.InventoryMoved(
-                movement_id="", stock=stock, from_=loc(plate.bin_code, lpn=plate.code), to=there,
+                movement_id=str(content.movement_id), stock=stock,
+                from_=loc(plate.bin_code, lpn=plate.code), to=there,
                 purpose="putaway", task_id=str(put.id), who=who(stamp)),
             "putaway.completed": catalog.PutawayCompleted(
                 stock=stock, to=there, lpn=plate.code, task_id=str(put.id), strategy=put.reason,

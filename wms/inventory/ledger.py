@@ -73,7 +73,7 @@ CONTENTS = text(
 
 
 class Content(msgspec.Struct, kw_only=True):
-    """One balance on a license plate."""
+    """One balance on a license plate; `movement_id` once it was moved."""
 
     owner_id: int
     item_id: int
@@ -83,6 +83,12 @@ class Content(msgspec.Struct, kw_only=True):
     qty: int
     allocated: int
     balance_id: int
+    movement_id: int = 0
+
+    @property
+    def goods(self) -> tuple[int, int, int | None, str, str]:
+        """What it is: owner, item, lot, serial, status."""
+        return self.owner_id, self.item_id, self.lot_id, self.serial, self.status
 
 
 async def move(

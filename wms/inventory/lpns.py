@@ -96,7 +96,7 @@ async def take_or_create_lpn(
 async def relocate(
     tx: Tx, stamp: Stamp, lpn: Lpn, bin_id: int, kind: str, *, task_id: int | None = None
 ) -> list[ledger.Content]:
-    """Move a plate with all it holds to another bin; returns what it holds.
+    """Move a plate with all it holds to another bin; returns what it holds, and its movements.
 
     Promises on its stock stay valid only when there are none to re-point: allocated stock refuses.
     Locks the plate's balances; take the plate first.
@@ -114,7 +114,9 @@ async def relocate(
             status=content.status,
         )
         source, target = Place(lpn.bin_id, lpn.id), Place(bin_id, lpn.id)
-        await ledger.move(tx, stamp, kind, goods, source, target, task_id=task_id)
+        content.movement_id = await ledger.move(
+            tx, stamp, kind, goods, source, target, task_id=task_id
+        )
     return held
 
 

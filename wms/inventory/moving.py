@@ -227,10 +227,14 @@ async def _plate_to(tx: Tx, stamp: Stamp, plate: Lpn, held: list[Stock], target:
     room = await space.lock_room(tx, stamp, target.id)
     if target.kind in STORAGE:
         _require(fits.plate_refusal(room, [_load(each, each.on_hand) for each in held]))
-    there = Place(target.id, plate.id)
-    moves = [(each, each.on_hand) for each in held]
+    moved = await lpns.relocate(tx, stamp, plate, target.id, "move")
+    ids = {each.goods: each.movement_id for each in moved}
+    moves = [
+        (each, each.on_hand,
+         ids[each.owner_id, each.item_id, each.lot_id, each.serial, each.status])
+        for each in held
+    ]  # fmt: skip
     await _tell(tx, stamp, plate.bin_code, plate.code, moves, target.code, plate.code)
-    await lpns.relocate(tx, stamp, plate, there.bin_id, "move")
     return Answer(ok=True, say=f"{plate.code} stands in {target.code}", tone="task_done",
                   go="/floor")  # fmt: skip
 
@@ -250,12 +254,13 @@ async def _goods_to(
     if here == there:
         raise NotMovable(what=to, why="is where the goods are")
     await _require_room(tx, stamp, spot, target, takes, loose=onto is None)
+    moves = []
     for each, qty in takes:
         goods = Goods(owner_id=each.owner_id, item_id=each.item_id, qty=qty, lot_id=each.lot_id,
                       serial=each.serial, status=each.status)  # fmt: skip
-        await ledger.move(tx, stamp, "move", goods, here, there)
+        moves.append((each, qty, await ledger.move(tx, stamp, "move", goods, here, there)))
     source = plate.code if plate else ""
-    await _tell(tx, stamp, spot.code, source, takes, target.code, onto.code if onto else "")
+    await _tell(tx, stamp, spot.code, source, moves, target.code, onto.code if onto else "")
     if plate is not None:
         await plates.retire_when_empty(tx, stamp, plate.id)
     what = ", ".join(f"{qty} × {each.sku}" for each, qty in takes[:3])
@@ -301,14 +306,14 @@ def _require(refusal: Refused | None) -> None:
 
 
 async def _tell(
-    tx: Tx, stamp: Stamp, from_bin: str, from_lpn: str, takes: list[tuple[Stock, int]],
+    tx: Tx, stamp: Stamp, from_bin: str, from_lpn: str, moves: list[tuple[Stock, int, int]],
     to_bin: str, to_lpn: str,
 ) -> None:  # fmt: skip
     await emit_many(tx, [
         outbox_row(
             stamp, "inventory.moved", f"stock/{each.owner_code}/{each.sku}",
             catalog.InventoryMoved(
-                movement_id="",
+                movement_id=str(movement_id),
                 stock=stk(each.sku, each.owner_code, qty, lot=each.lot_code, serial=each.serial,
                           status=each.status),
                 from_=loc(from_bin, lpn=from_lpn), to=loc(to_bin, lpn=to_lpn),
@@ -316,5 +321,5 @@ async def _tell(
             ),
             owner=each.owner_code,
         )
-        for each, qty in takes
+        for each, qty, movement_id in moves
     ])  # fmt: skip
