@@ -10,6 +10,7 @@ from rich.table import Table
 
 from wms.bench import confirm as confirm_bench
 from wms.bench import next_task as next_task_bench
+from wms.bench import pictures as planning_pictures
 from wms.bench import planning as planning_bench
 from wms.cli.common import database_options, running_database, settings_of
 
@@ -82,3 +83,12 @@ def planning(setdir: Path | None, seconds: float, sample: int | None, as_json: b
     table = Table(*report)
     table.add_row(*(str(value) for value in report.values()))
     Console().print(table)
+
+
+@bench.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seconds", default=10.0, show_default=True, help="Seconds of the batching drawn.")
+def pictures(folder: Path, seconds: float) -> None:
+    """Draw the planners at work as SVG files: tour, carton, gap over time, router over size."""
+    for path in planning_pictures.draw_all(folder, seconds):
+        print(path)
