@@ -24,6 +24,7 @@ from web.api import (
     orders,
     publication,
     receipts,
+    reconciliation,
     replays,
 )
 from web.api.letters import keeps_failed
@@ -45,6 +46,7 @@ HANDLERS: list[Any] = [
     *endpoints.HANDLERS,
     *deliveries.HANDLERS,
     *exceptions.HANDLERS,
+    *reconciliation.HANDLERS,
     *replays.HANDLERS,
     *live.HANDLERS,
     *publication.HANDLERS,
