@@ -60,8 +60,8 @@ async def run(server_url: str, seconds: int, clients: list[int]) -> ConfirmRepor
     settings = read_settings(database_url=url, port=PORT, host=HOST)
     server = start_child(settings)
     try:
-        await _answers(server)
-        sessions = await asyncio.gather(*(_sign_in(badge) for badge in people.badges))
+        await answers(server)
+        sessions = await asyncio.gather(*(sign_in(badge) for badge in people.badges))
         rounds: list[Round] = []
         cpu, scans = 0.0, 0
         for count in clients:
@@ -70,7 +70,7 @@ async def run(server_url: str, seconds: int, clients: list[int]) -> ConfirmRepor
             acts = await ground.make_work(url, f"C{count}", orders, max(clients))
             used = _cpu_s(server.pid)
             timed = await run_load(
-                HOST, PORT, _requests(acts, sessions, count), seconds, b'"ok":true'
+                HOST, PORT, requests(acts, sessions, count), seconds, b'"ok":true'
             )
             cpu += _cpu_s(server.pid) - used
             scans += timed.done
@@ -99,7 +99,7 @@ def _round(timed: Timed, before: floor.Floor, after: floor.Floor) -> Round:
     )  # fmt: skip
 
 
-def _requests(
+def requests(
     acts: dict[str, list[bytes]], cookies: list[str], count: int
 ) -> list[Iterator[bytes]]:
     """The acts of all pickers dealt to `count` connections, each with its picker's cookie."""
@@ -114,10 +114,11 @@ def _requests(
     return [iter(requests) for requests in dealt]
 
 
-async def _sign_in(badge: str) -> str:
+async def sign_in(badge: str, port: int = PORT) -> str:
+    """The cookies of a picker who signed in."""
     async with aiohttp.ClientSession() as http:
         answer = await http.post(
-            f"http://{HOST}:{PORT}/floor/login",
+            f"http://{HOST}:{port}/floor/login",
             data={"badge": badge, "pin": ground.PIN}, allow_redirects=False,
         )  # fmt: skip
         if answer.status != 303:
@@ -125,14 +126,15 @@ async def _sign_in(badge: str) -> str:
         return "; ".join(f"{c.key}={c.value}" for c in answer.cookies.values())
 
 
-async def _answers(server: subprocess.Popen[bytes]) -> None:
+async def answers(server: subprocess.Popen[bytes], port: int = PORT) -> None:
+    """Until the server does. Raises RuntimeError when it ends or stays silent."""
     until = time.monotonic() + 30
     async with aiohttp.ClientSession() as http:
         while time.monotonic() < until:
             if server.poll() is not None:
                 raise RuntimeError(f"the server ended with code {server.returncode}")
             try:
-                async with http.get(f"http://{HOST}:{PORT}/floor/login"):
+                async with http.get(f"http://{HOST}:{port}/floor/login"):
                     return
             except aiohttp.ClientConnectionError:
                 await asyncio.sleep(0.1)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wms.bench import confirm as confirm_bench
+from wms.bench import events as events_bench
 from wms.bench import next_task as next_task_bench
 from wms.bench import pictures as planning_pictures
 from wms.bench import planning as planning_bench
@@ -49,6 +50,43 @@ def confirm(
     )
     if not report.ledger_ok:
         raise SystemExit(1)
+
+
+@bench.command()
+@database_options
+@click.option("--seconds", default=5.0, show_default=True, help="Seconds of each part.")
+@click.option("--held", help="How long a snapshot is held, such as 90s or 30m; short without it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def events(
+    data_dir: object, database_url: str | None, seconds: float, held: str | None, as_json: bool
+) -> None:
+    """Sealing and delivery of events, with what a scan pays for them."""
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
+    with running_database(settings, lock=False) as url:
+        found = asyncio.run(events_bench.run(url, seconds, _seconds(held) if held else None))
+    if as_json:
+        print(msgspec.json.encode({"rows": found}).decode())
+        return
+    table = Table("test", "measured", "target", "met", "floor", "ratio")
+    for each in found:
+        met = {True: "yes", False: "no", None: ""}[each.met]
+        table.add_row(each.test, f"{each.value:,} {each.unit}", each.target, met,
+                      "" if each.floor is None else f"{each.floor:,}",
+                      "" if each.ratio is None else str(each.ratio))  # fmt: skip
+    console = Console()
+    console.print(table)
+    for each in found:
+        if each.note:
+            console.print(f"[dim]{each.test}:[/] {each.note}")
+
+
+def _seconds(text: str) -> float:
+    """`90s`, `30m` or plain seconds. Raises BadParameter."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m") else (text, "s")
+    try:
+        return float(number) * (60 if unit == "m" else 1)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time such as 90s or 30m") from None
 
 
 @bench.command(name="next-task")
