@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pool_size: int = 8
     secure_cookies: bool = False
     drop_dir: str = ""  # a folder whose in/<warehouse>/<kind>/ is watched for files
+    event_retention_days: int = 90  # how long events and attempts are kept at least
+    event_retention_max_days: int = 180  # how long those that somebody still needs are kept
     egress_allow: str = ""  # comma-separated CIDRs webhooks may reach besides public addresses
     metrics_allow: str = "127.0.0.0/8,::1/128"  # comma-separated CIDRs that may read /metrics
     metrics_token: str = ""  # or whoever brings this as a bearer token

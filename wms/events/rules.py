@@ -86,6 +86,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     fault_rest_s: float = 30.0
     chores_s: float = 30.0
     block_wait_s: float = 1.0
+    retention_s: float = 3600.0
 
     def schedule(self, outcome: str) -> Schedule:
         return self.consumer if outcome in (CONSUMER, REDIRECT) else self.full

@@ -27,8 +27,8 @@ class _Found(msgspec.Struct):
     detail: str
 
 
-# Primary key of event_log, one pass. A gap is told at the event after it; the first event there is
-# may be later than 1 only when whole partitions before it were dropped.
+# Primary key of event_log, one pass. A gap is told at the event after it; what came before
+# `first_pos` was dropped by the retention.
 GAPS = text(
     """
     SELECT pos::text AS place, 'follows ' || before AS detail
@@ -46,9 +46,8 @@ END = text(
              || coalesce(min(e.pos), 0) AS detail
       FROM seal_state s LEFT JOIN event_log e ON e.warehouse_id = s.warehouse_id
      WHERE s.warehouse_id = :warehouse_id
-     GROUP BY s.pos
-    HAVING s.pos <> coalesce(max(e.pos), 0)
-        OR (min(e.pos) > 1 AND min(e.sealed_at) > now() - interval '7 days')
+     GROUP BY s.pos, s.first_pos
+    HAVING s.pos <> coalesce(max(e.pos), s.first_pos - 1) OR min(e.pos) <> s.first_pos
     """
 )
 
@@ -94,7 +93,8 @@ BLOCKS = text(
 )
 
 TAIL = text(
-    "SELECT block_no, block_hash AS hash FROM seal_state WHERE warehouse_id = :warehouse_id"
+    "SELECT block_no, block_hash AS hash, first_pos FROM seal_state"
+    " WHERE warehouse_id = :warehouse_id"
 )
 
 
@@ -110,6 +110,7 @@ class _Stored(msgspec.Struct):
 class _Tail(msgspec.Struct):
     block_no: int
     hash: bytes
+    first_pos: int
 
 
 async def verify_log(tx: Tx, warehouse_id: int) -> list[Problem]:
@@ -129,10 +130,15 @@ async def verify_log(tx: Tx, warehouse_id: int) -> list[Problem]:
 
 
 async def verify_blocks(tx: Tx, warehouse_id: int) -> list[Problem]:
-    """Recompute every block from the events themselves, and the chain from block to block."""
+    """Recompute every block from the events themselves, and the chain from block to block.
+
+    A block whose events are dropped, or some of them, is checked by its place in the chain.
+    """
     problems: list[Problem] = []
     blocks = await rows(tx, BLOCKS, _Stored, warehouse_id=warehouse_id)
     previous, upto, number = b"", 0, 0
+    tail = await row(tx, TAIL, _Tail, warehouse_id=warehouse_id)
+    first = tail.first_pos if tail else 1
     for stored in blocks:
         where = f"block {stored.block_no}"
         block = Block(
@@ -155,12 +161,11 @@ async def verify_blocks(tx: Tx, warehouse_id: int) -> list[Problem]:
             "upto": stored.to_pos,
         }
         leaves = list((await tx.execute(LEAVES, values)).scalars())
-        if leaves and merkle_root(leaves) != stored.root:
+        if stored.from_pos >= first and merkle_root(leaves) != stored.root:
             problems.append(
                 Problem("root", where, f"events {stored.from_pos} to {stored.to_pos} were changed")
             )
         previous, upto, number = stored.hash, stored.to_pos, stored.block_no
-    tail = await row(tx, TAIL, _Tail, warehouse_id=warehouse_id)
     if tail is not None and (tail.block_no, tail.hash) != (number, previous):
         problems.append(Problem("chain", f"block {tail.block_no}", "the last block is missing"))
     return problems[:SHOWN]

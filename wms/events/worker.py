@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from sqlalchemy import text
 
 from wms.db import Db
 from wms.errors import Busy, WmsError
-from wms.events import endpoints, leases, sealer, wake
+from wms.events import endpoints, leases, retention, sealer, wake
 from wms.events.delivery import Delivery
 from wms.events.envelope import Site
 from wms.events.keys import Secret, Vault
@@ -56,6 +57,7 @@ class EventWorker:
         self._vault: Vault | None = None
         self._renewed_at = 0.0
         self._ensured_at = -1e9
+        self._retain_at = 0.0
         self._known: set[int] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -246,7 +248,7 @@ class EventWorker:
     # ---- chores --------------------------------------------------------------------------------
 
     async def keep_house(self) -> None:
-        """Partitions for the weeks to come; sealed outbox children are emptied."""
+        """Partitions for the weeks to come; sealed outbox children are emptied; old weeks go."""
         await self._make_partitions()
         async with self.db.reading() as tx:
             idle = await sealer.list_idle_slots(tx)
@@ -254,6 +256,12 @@ class EventWorker:
             with contextlib.suppress(Busy):
                 async with self.db.transaction() as tx:
                     await sealer.empty_slot(tx, slot)
+        if time.monotonic() >= self._retain_at:
+            self._retain_at = time.monotonic() + self.tuning.retention_s
+            keep = timedelta(days=self.settings.event_retention_days)
+            most = timedelta(days=self.settings.event_retention_max_days)
+            for child in await retention.drop_old(self.db, keep, most):
+                log.info("%s was dropped", child)
 
     async def _make_partitions(self) -> None:
         async with self.db.transaction() as tx:
