@@ -18,6 +18,7 @@ from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from web.masking import look_as
 from web.peers import certificate_of
 from wms.access import api_keys, rules, signin, token_keys, tokens
 from wms.access.audit import Who
@@ -115,6 +116,7 @@ async def client_of(connection: Connection) -> ApiClient:
             what="access token", expired_at=f"{known.expires_at:%Y-%m-%d %H:%M:%S} UTC",
             next="Get a fresh one.",
         )  # fmt: skip
+    look_as(known.client, connection.app.state.settings)
     return known.client
 
 

@@ -9,6 +9,7 @@ from litestar import Response
 from litestar.enums import MediaType
 
 from web.api.security import REQUEST
+from web.masking import shown
 from web.paging import BadPage
 
 
@@ -32,4 +33,6 @@ def page(
 
 
 def json(thing: object, status: int = 200) -> Response[Any]:
-    return Response(msgspec.json.encode(thing), media_type=MediaType.JSON, status_code=status)
+    """An answer, as the asking client may see it."""
+    body = msgspec.json.encode(shown(thing))
+    return Response(body, media_type=MediaType.JSON, status_code=status)

@@ -5,35 +5,28 @@ else is public to whoever may read the event. The log itself keeps the full reco
 with the installation's key, so equal values stay joinable and nobody else can try them out.
 """
 
-import hmac
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from wms.errors import Invalid
+from wms.access.masking import (
+    DROP,
+    HASH,
+    KEEP,
+    OPEN_PROFILES,
+    PROFILES,
+    BadProfile,
+    Cover,
+    Path,
+    require_profile,
+)
 from wms.events.catalog import TYPES
 
-KEEP, DROP, HASH = "keep", "drop", "hash"
-PROFILES: dict[str, dict[str, str]] = {
-    "default": {"finance": DROP, "personal": HASH},
-    "finance": {"finance": KEEP, "personal": HASH},
-    "full": {"finance": KEEP, "personal": KEEP},
-    "strict": {"finance": DROP, "personal": DROP},
-}
-OPEN_PROFILES = ("default", "strict")  # those an integrator may choose without an admin's word
-
-Path = tuple[str, ...]
-
-
-class BadProfile(Invalid):
-    say = "{profile!r} is no mask profile; there are {known}."
-
-
-def require_profile(name: str) -> None:
-    """Raises BadProfile."""
-    if name not in PROFILES:
-        raise BadProfile(profile=name, known=", ".join(sorted(PROFILES)))
+__all__ = [
+    "DROP", "HASH", "KEEP", "OPEN_PROFILES", "PROFILES", "BadProfile", "Mask", "masked_fields",
+    "require_profile",
+]  # fmt: skip
 
 
 @cache
@@ -64,52 +57,15 @@ def _walk(
         _walk(schema["items"], (*path, "*"), known, found)
 
 
-class Mask:
+class Mask(Cover):
     """One profile with the key of its hashes."""
-
-    def __init__(self, profile: str, key: bytes) -> None:
-        """Raises BadProfile."""
-        require_profile(profile)
-        self._actions = PROFILES[profile]
-        self._key = key
-        self.keeps_all = set(self._actions.values()) == {KEEP}
 
     def data(self, type: str, data: str) -> bytes | None:
         """The payload as this profile shows it, or None when nothing in it changes."""
-        paths = {
-            path: self._actions[kind]
-            for path, kind in masked_fields(type).items()
-            if self._actions[kind] != KEEP
-        }
-        if not paths:
+        changes = self.changes(masked_fields(type))
+        if not changes:
             return None
         tree = msgspec.json.decode(data)
-        for path, action in paths.items():
-            self._apply(tree, path, action)
+        for path, action in changes.items():
+            self.apply(tree, path, action)
         return msgspec.json.encode(tree)
-
-    def actor(self, actor: str) -> str:
-        """The envelope's actor: a person is personal, a system or partner is not."""
-        kind, _, name = actor.partition(":")
-        action = self._actions["personal"]
-        if kind != "user" or action == KEEP:
-            return actor
-        return "" if action == DROP else f"user:{self._hash(name)}"
-
-    def _apply(self, tree: Any, path: Path, action: str) -> None:
-        head, rest = path[0], path[1:]
-        if head == "*":
-            for part in tree if isinstance(tree, list) else ():
-                self._apply(part, rest, action)
-            return
-        if not isinstance(tree, dict) or tree.get(head) in (None, ""):
-            return
-        if rest:
-            self._apply(tree[head], rest, action)
-        elif action == DROP:
-            del tree[head]
-        else:
-            tree[head] = self._hash(str(tree[head]))
-
-    def _hash(self, value: str) -> str:
-        return f"h_{hmac.new(self._key, value.encode(), 'sha256').hexdigest()[:20]}"
