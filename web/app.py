@@ -15,7 +15,7 @@ from litestar import Litestar, get
 from litestar.datastructures import ResponseHeader
 from litestar.response import Redirect
 
-from web import assets, errors, metrics
+from web import assets, errors, metrics, tracing
 from web.api import HANDLERS as API
 from web.office import HANDLERS as OFFICE
 from web.scanner import login, pages
@@ -75,15 +75,18 @@ async def _warm_planning() -> None:
         log.warning("planning is not warm yet: %s", trouble)
 
 
-def create_app(settings: Settings | None = None, *, background: bool = True) -> Litestar:
-    """The application. `background` false serves only (tests that drive the workers themselves)."""
+def create_app(
+    settings: Settings | None = None, *, background: bool = True, provider: Any = None
+) -> Litestar:
+    """The application. `background` false serves only (tests that drive the workers themselves);
+    `provider` takes the spans instead of the exporter of the environment."""
     settings = settings or read_settings()
     db = Db(settings.database_url, settings.pool_size)
     told = metrics.Metrics(db)
     app = Litestar(
         route_handlers=[home, *assets.HANDLERS, *login.HANDLERS, *pages.HANDLERS, *OFFICE, *API,
                         *metrics.HANDLERS],
-        middleware=[metrics.timed(told.requests)],
+        middleware=[metrics.timed(told.requests), *tracing.middleware(settings, provider)],
         exception_handlers=errors.EXCEPTION_HANDLERS,
         response_headers=[ResponseHeader(name=k, value=v) for k, v in SECURITY_HEADERS.items()],
         openapi_config=None,  # web.api.openapi builds the document

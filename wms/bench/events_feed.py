@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from wms.db import Db
-from wms.events import endpoints
+from wms.events import endpoints, sealer
 from wms.events.endpoints import NewEndpoint, egress_of
 from wms.events.keys import Vault
 from wms.settings import Settings
@@ -31,7 +31,8 @@ WRITE = f"""
                         recorded_at, actor, correlation_id, causation_id, data, traceparent, test)
     SELECT 1, gen_random_uuid(), 'inventory.moved', k.key, NULL, k.key, k.owner,
            clock_timestamp(), clock_timestamp(), 'user:U1', '', '', '{DATA}', '', false
-      FROM (SELECT 'stock/OWN/SKU' || floor(random() * 5000) AS key, 'O' || n % {OWNERS} AS owner
+      FROM (SELECT 'stock/OWN/SKU' || floor(random() * 5000) AS key,
+                   'O' || floor(random() * {OWNERS}) AS owner
               FROM generate_series(1, $1::int) n) k
 """
 # How long events of a stretch of the log waited for their position, in milliseconds.
@@ -98,7 +99,7 @@ class Feed:
                 " JOIN endpoint e ON e.id = c.endpoint_id"
                 " WHERE e.state = 'active' AND c.pos < s.pos"
             )
-            if not behind:
+            if not behind and not await self.sql.fetch(sealer.PENDING):
                 return
             await asyncio.sleep(0.1)
 

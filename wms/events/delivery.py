@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from wms.db import Db
 from wms.errors import Busy
-from wms.events import health_log, outcomes, parking, rules
+from wms.events import health_log, outcomes, parking, rules, spans
 from wms.events.bodies import Request, pack, unpack
 from wms.events.catalog import TYPES
 from wms.events.egress import Egress
@@ -228,7 +228,7 @@ class Delivery:
         return pack(items, self.endpoint.mode, self.site, self.mask)
 
     async def _send(self, request: Request) -> None:
-        outcome = await self.sender.post(request.id, request.body, request.headers)
+        outcome = await spans.post(self.sender, self.endpoint.code, request)
         self._settle(request, outcome)
         self.woken.set()
 

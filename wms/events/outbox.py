@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx
-from wms.events import catalog, wake
+from wms.events import carried, catalog, wake
 from wms.ids import uuid7
 from wms.stamp import Stamp
 
@@ -56,7 +56,7 @@ def outbox_row(
         "correlation_id": correlation_id or stamp.correlation_id,
         "causation_id": str(causation or stamp.key),
         "data": msgspec.json.encode(data).decode(),
-        "traceparent": traceparent,
+        "traceparent": traceparent or carried.traceparent.get(),
         "test": test,
     }
 
