@@ -169,6 +169,8 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/warehouses/W1/asns/ACME/A-1/cancel", {}),
     ("PUT", "/v1/owners/ACME/items/BOTTLE", item()),
     ("PUT", "/v1/owners/ACME/field-owners", {"weight": "SCALE"}),
+    ("PUT", "/v1/warehouses/W1/locations/N-1", {"kind": "pick", "zone": "A", "aisle": "01"}),
+    ("PUT", "/v1/owners/ACME/parties/C-1", {"name": "Ida Holm", "roles": ["consignee"]}),
 ]
 
 

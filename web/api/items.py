@@ -20,17 +20,15 @@ from web.api.describe import describe
 from web.api.jobs import as_job_of_one
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner
-from web.api.writes import again, at_large, if_match, same_as_path, strict
+from web.api.writes import again, at_large, if_match, outcome_problem, same_as_path
 from web.errors import problem
 from web.paging import page_place, page_token
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, decode, parse
-from wms.errors import WmsError
 from wms.jobs.running import Job
 from wms.masterdata import barcodes_known, items, stewardship
 from wms.masterdata.item_documents import CLASSES, ItemDoc, ItemOutcome, ItemRead
 from wms.masterdata.stewardship import Proposal
-from wms.versions import StaleVersion, VersionMismatch
 
 ITEMS = "/v1/owners/{owner:str}/items"
 ITEM = ITEMS + "/{sku:str}"
@@ -39,10 +37,6 @@ PROPOSALS = "/v1/items/proposals"
 PAGE_MAX = 500
 READ = ("not-found", "forbidden-owner")
 FieldOwners = dict[str, Annotated[str, Meta(max_length=64, pattern="^[!-~]*$")]]
-
-
-class ExistsWithDifferent(items.Conflict):
-    say = "Item {sku} came with another {field} under the same source version before."
 
 
 class ItemPage(msgspec.Struct):
@@ -99,30 +93,13 @@ async def put_item(request: REQUEST) -> Response[Any]:
             raise QueueFull()
         return await as_job_of_one(request, partner, "items", value, owner)
     done = await again(partner, write, DOCUMENTS)
-    refusal = _refusal(request, done, expected, document.source_version)
+    refusal = outcome_problem(request, done, sku, expected, document.source_version)
     if refusal is not None:
         return problem(refusal, request)
     done = msgspec.structs.replace(done, unknown_fields=tuple(unknown))
     answer = json(done, 201 if done.outcome == "created" else 200)
     answer.headers["ETag"] = f'"{done.version}"'
     return answer
-
-
-def _refusal(
-    request: REQUEST, done: ItemOutcome, expected: int | None, given: int | None
-) -> WmsError | None:
-    if done.outcome == "rejected":
-        return BadDocument(done.errors)
-    if done.outcome == "version_mismatch":
-        return VersionMismatch(
-            version=done.version, expected=expected, decided_by=done.decided_by
-        )
-    if done.outcome == "ignored_stale" and strict(request):
-        return StaleVersion(given=given, version=done.version, decided_by=done.decided_by)
-    if done.outcome.startswith("exists_with_different_"):
-        field = done.outcome.removeprefix("exists_with_different_")
-        return ExistsWithDifferent(sku=done.sku, field=field, decided_by=done.decided_by)
-    return None
 
 
 @get(

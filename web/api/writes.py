@@ -1,7 +1,7 @@
 """How a partner's write runs: tried again when the floor is busy, remembered under its key."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from litestar import Response
 from litestar.enums import MediaType
@@ -13,7 +13,8 @@ from wms import requests
 from wms.access.rules import WarehouseForbidden, require_scope
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError
-from wms.errors import Busy, Invalid
+from wms.errors import Busy, Conflict, Invalid, WmsError
+from wms.versions import StaleVersion, VersionMismatch
 
 T = TypeVar("T")
 TRIES = 3
@@ -59,6 +60,41 @@ def respond_async(request: REQUEST) -> bool:
 def _preferences(request: REQUEST) -> set[str]:
     given = request.headers.get("prefer", "")
     return {each.strip().replace(" ", "").lower() for each in given.replace(";", ",").split(",")}
+
+
+class ExistsWithDifferent(Conflict):
+    say = "{name} came with another {field} under the same source version before."
+
+
+class Put(Protocol):
+    """An outcome of master data."""
+
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def decided_by(self) -> str: ...
+    @property
+    def errors(self) -> Sequence[DocumentError]: ...
+
+
+def outcome_problem(
+    request: REQUEST, done: Put, name: str, expected: int | None, given: int | None
+) -> WmsError | None:
+    """The refusal that an outcome means, or None. `expected` and `given` are the request's
+    If-Match and source_version."""
+    facts = {"version": done.version, "decided_by": done.decided_by}
+    if done.outcome == "rejected":
+        return BadDocument(done.errors)
+    if done.outcome == "version_mismatch":
+        return VersionMismatch(expected=expected, **facts)
+    if done.outcome == "ignored_stale" and strict(request):
+        return StaleVersion(given=given, **facts)
+    if done.outcome.startswith("exists_with_different_"):
+        field = done.outcome.removeprefix("exists_with_different_")
+        return ExistsWithDifferent(name=name, field=field, **facts)
+    return None
 
 
 async def tried(
