@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from wms import requests
 from wms.access import signin
+from wms.carriers.chores import follow_carriers
 from wms.counting import cadence
 from wms.db import Db, Tx
 from wms.errors import Busy
@@ -20,6 +21,7 @@ from wms.files.drop import watch_files
 from wms.ids import uuid7
 from wms.jobs import running
 from wms.outbound import cancel_ahead, cancelling, resuming, waves
+from wms.reconciliation import nightly
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
 
@@ -117,6 +119,11 @@ async def open_delivery_exceptions(db: Db) -> int:
     return await _each_warehouse(db, "exceptions", deliveries.open_delivery_exceptions)
 
 
+async def reconcile_stock(db: Db) -> int:
+    """Trial balances of warehouses whose night has passed."""
+    return await _each_warehouse(db, "reconciliation", nightly.run)
+
+
 CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
     ("finish waves", 5, finish_waves),
@@ -125,8 +132,10 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("follow trouble", 3, follow_trouble),
     ("delivery exceptions", 15, open_delivery_exceptions),
     ("watch files", 5, watch_files),
+    ("follow carriers", 10, follow_carriers),
     ("run jobs", 1, run_jobs),
     ("forget jobs", 3600, forget_jobs),
+    ("reconcile stock", 600, reconcile_stock),
     ("plan counts", 3600, plan_counts),
     ("forget requests", 3600, forget_requests),
     ("forget sessions", 600, forget_sessions),

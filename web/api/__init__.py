@@ -20,16 +20,21 @@ from web.api import (
     items,
     jobs,
     live,
+    locations,
+    milestones,
     oauth,
     orders,
+    parties,
     publication,
     receipts,
     reconciliation,
     replays,
+    shipments,
 )
 from web.api.letters import keeps_failed
+from web.api.tracing import traced
 
-HANDLERS: list[Any] = [
+HANDLERS: list[Any] = traced([
     *errors.HANDLERS,
     *oauth.HANDLERS,
     *audit.HANDLERS,
@@ -39,15 +44,19 @@ HANDLERS: list[Any] = [
     *inventory.HANDLERS,
     *items.HANDLERS,
     *jobs.HANDLERS,
+    *locations.HANDLERS,
+    *parties.HANDLERS,
     *adjustments.HANDLERS,
     *files.HANDLERS,
+    *milestones.HANDLERS,
+    *shipments.HANDLERS,
     *feed.HANDLERS,
+    *live.HANDLERS,
     *receipts.HANDLERS,
     *endpoints.HANDLERS,
     *deliveries.HANDLERS,
+    *replays.HANDLERS,
     *exceptions.HANDLERS,
     *reconciliation.HANDLERS,
-    *replays.HANDLERS,
-    *live.HANDLERS,
     *publication.HANDLERS,
-]
+])

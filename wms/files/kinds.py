@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from wms.access.rules import ApiClient
+from wms.carriers import milestones
+from wms.carriers.milestones import MilestoneDoc
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError
 from wms.errors import Busy, WmsError
@@ -20,7 +22,7 @@ from wms.outbound import orders
 from wms.outbound.order_documents import OrderDoc
 from wms.stamp import Stamp
 
-GOOD = ("created", "updated", "exists", "ignored_stale", "parked", "matched", "proposed")
+GOOD = ("created", "updated", "exists", "ignored_stale", "parked", "proposed")
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +98,10 @@ async def _put_item(tx: Tx, stamp: Stamp, client: ApiClient, each: Any) -> Any:
     return await items.put_item(tx, stamp, client, each)
 
 
+async def _record(tx: Tx, stamp: Stamp, client: ApiClient, each: Any) -> Any:
+    return await milestones.record(tx, stamp, client, each)
+
+
 def _natural(each: Any) -> str:
     return f"{each.owner}/{each.external_id}"
 
@@ -111,5 +117,9 @@ KINDS: dict[str, FileKind] = {
     "items": FileKind(
         shape=ItemDoc, keys=("owner", "sku"), mode="partial",
         take=one_by_one(_put_item, lambda each: f"{each.owner}/{each.sku}"),
+    ),
+    "milestones": FileKind(
+        shape=MilestoneDoc, keys=(), mode="partial",
+        take=one_by_one(_record, lambda each: each.tracking_no),
     ),
 }  # fmt: skip
