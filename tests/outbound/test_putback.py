@@ -54,8 +54,11 @@ async def test_a_closed_box_comes_back_from_the_lane_and_its_label_is_void(world
     tour = await packs.open_putback(world, sscc)
     assert tour is not None
     assert (await packs.work(world, "putback", tour, "PIA", qty="1")).ok
+    assert await packs.told(world, "label.voided") == []
     assert (await packs.work(world, "putback", tour, "PIA")).ok
     assert await w.scalar(world, "SELECT state FROM lpn WHERE code = :code", code=sscc) == "void"
+    [voided], [made] = [await packs.told(world, f"label.{verb}") for verb in ("voided", "created")]
+    assert (voided["sscc"], voided["carrier"]) == (sscc, made["carrier"])
     assert await w.on_hand(world, "MUG", "A-01-01") == 2
     assert await packs.state_of(world, order) == "cancelled"
     assert await packs.gaps(world) == []
@@ -139,7 +142,10 @@ async def test_a_carton_taken_off_the_truck_gets_its_way_back(world: World) -> N
     assert await cancel(world, order) == "will_cancel"
     sscc = await w.scalar(world, "SELECT sscc FROM shipment_carton")
     assert await packs.open_putback(world, sscc) is None, "it is on the truck"
+    [begun] = await packs.told(world, "shipment.created")
     assert (await packs.work(world, "load", door, "LEO")).ok, "its scan takes it off"
+    [undone] = await packs.told(world, "shipment.voided")
+    assert undone["shipment"]["id"] == begun["shipment"]["id"]
     tour = await packs.open_putback(world, sscc)
     assert tour is not None
     assert (await packs.work(world, "putback", tour, "PIA")).ok

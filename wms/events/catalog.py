@@ -19,6 +19,7 @@ from wms.events.payload_documents import (
     AsnCancelled,
     AsnUpdated,
     LabelCreated,
+    LabelVoided,
     LoadDeparted,
     LoadOpened,
     LoadPackageLoaded,
@@ -45,6 +46,7 @@ from wms.events.payload_documents import (
     ReceiptStarted,
     ShipmentCreated,
     ShipmentDeparted,
+    ShipmentVoided,
     WaveCompleted,
     WaveReleased,
 )
@@ -233,6 +235,7 @@ TYPES: dict[str, EventType] = {
     # shipping
     "package.closed": EventType(PackageClosed, LINE, ORDER, "A carton was sealed and weighed."),
     "label.created": EventType(LabelCreated, LINE, ORDER, "A carrier label was made."),
+    "label.voided": EventType(LabelVoided, LINE, ORDER, "A label will ship nothing any more."),
     "load.opened": EventType(LoadOpened, DOCUMENT, "load/<id>", "Loading began."),
     "load.package_loaded": EventType(
         LoadPackageLoaded, SCAN, "load/<id>", "A package went on the truck."
@@ -240,6 +243,9 @@ TYPES: dict[str, EventType] = {
     "load.departed": EventType(LoadDeparted, DOCUMENT, "load/<id>", "The truck left."),
     "shipment.created": EventType(
         ShipmentCreated, DOCUMENT, "shipment/<id>", "A shipment came into being."
+    ),
+    "shipment.voided": EventType(
+        ShipmentVoided, DOCUMENT, "shipment/<id>", "Its last carton came off the truck."
     ),
     "shipment.departed": EventType(
         ShipmentDeparted, DOCUMENT, "shipment/<id>", "Possession passed to the carrier."

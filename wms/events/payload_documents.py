@@ -201,6 +201,10 @@ class LabelCreated(Payload):
     label_format: str = "html"
 
 
+class LabelVoided(LabelCreated):
+    reason: Reason | None = None
+
+
 class LoadOpened(Payload):
     load_id: str
     dock: Loc | None = None
@@ -231,6 +235,13 @@ class ShipmentCreated(Payload):
     carrier: Carr | None = None
     ship_to: Party | None = None
     packages: list[Pkg] = field(default_factory=list)
+
+
+class ShipmentVoided(Payload):
+    shipment: Doc
+    orders: list[str] = field(default_factory=list)
+    carrier: Carr | None = None
+    reason: Reason | None = None
 
 
 class ShipmentDeparted(Payload):

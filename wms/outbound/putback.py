@@ -31,6 +31,7 @@ from wms.outbound.putback_steps import (
     choose_target,
     find_content,
 )
+from wms.outbound.shipment_told import tell_voided
 from wms.stamp import Stamp
 from wms.steps import Act, Answer, Packet, finished
 from wms.tasks import engine, leases
@@ -183,11 +184,13 @@ async def create_putback(tx: Tx, stamp: Stamp, order: OrderHead) -> int | None:
 
 
 async def release_empty(tx: Tx, stamp: Stamp, lpn_ids: Sequence[int]) -> None:
-    """Totes without goods are free; cartons without goods are void."""
+    """Totes without goods are free; cartons without goods are void. Emits label.voided."""
     for lpn_id in lpn_ids:
         plate = await plates.take_plate(tx, stamp, lpn_id)
         statement = pick_sql.FREE_EMPTY if plate.kind == "tote" else VOID_EMPTY
-        await tx.execute(statement, {"warehouse_id": stamp.warehouse_id, "id": lpn_id})
+        done = await tx.execute(statement, {"warehouse_id": stamp.warehouse_id, "id": lpn_id})
+        if plate.kind == "carton" and done.rowcount:
+            await tell_voided(tx, stamp, lpn_id)
 
 
 async def _choose_bins(

@@ -34,6 +34,7 @@ from wms.outbound.ship_steps import (
     door_packet,
     load_step,
 )
+from wms.outbound.shipment_told import tell_begun, tell_undone
 from wms.stamp import Stamp
 from wms.steps import Act, Answer, Packet, finished
 from wms.tasks import engine, leases
@@ -219,6 +220,7 @@ async def _load_one(tx: Tx, stamp: Stamp, found: Load, sscc: str) -> Answer:
     await plates.set_state(tx, stamp, plate.id, "loaded")
     await _set_load(tx, stamp, plate.id, found.id)
     await _tell_loaded(tx, stamp, found, order, sscc)
+    await tell_begun(tx, stamp, found, order, plate.id)
     left = await _count_waiting(tx, stamp, found.carrier_id)
     go = "" if left else f"/floor/load/{found.tour_id}"
     return Answer(ok=True, say=f"{_short(sscc)} loaded, {left} waiting", go=go,
@@ -237,6 +239,7 @@ async def _take_off(tx: Tx, stamp: Stamp, found: Load, sscc: str) -> Answer:
     await lpns.relocate(tx, stamp, plate, lane.stage_id, "move")
     await plates.set_state(tx, stamp, plate.id, "closed")
     await _set_load(tx, stamp, plate.id, None)
+    await tell_undone(tx, stamp, found, order)
     if order.stopped == "cancelled":
         await create_putback(tx, stamp, order)
     return Answer(ok=True, say=f"{_short(sscc)} is off: bring it to {lane.stage}", tone="care",
