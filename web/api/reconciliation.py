@@ -3,9 +3,13 @@
 Below /v1/warehouses/{code}/reconciliation:
 GET  /stream?from_pos=&to_pos=&by=hour|type|range&parts=     the log in counts and hashes
 POST /stream/compare    {"ranges": [{"from_pos", "to_pos", "count", "hash"} or {…, "ids"}]}
+GET  /stock?owner=&prefix=&as_of_pos=       totals by owner, or of an owner's buckets and items
+GET  /snapshots                             stored trial balances, newest first
+POST /snapshots                             store and publish one now
 
 A range's hash is SHA-256, in hexadecimal, over the 16 bytes of each event id in position order.
-A consumer halves (or cuts in a thousand) what differs, and sends ids at the end.
+A consumer halves (or cuts in a thousand) what differs, and sends ids at the end. An item is in the
+bucket that SHA-256 of its SKU begins with; `wms.reconciliation.stock.Totals` says how it is hashed.
 """
 
 from typing import Annotated, Any
@@ -17,10 +21,12 @@ from web.api.asked import number, word
 from web.api.describe import describe
 from web.api.paging import json
 from web.api.security import REQUEST, Partner, partner_of
+from web.api.writes import again
 from web.paging import BadPage
 from wms.documents import decode, parse
 from wms.events.queries import list_owners
-from wms.reconciliation import streams
+from wms.reconciliation import stock, streams
+from wms.reconciliation.stock import Snapshot, StockLine, Totals, Which
 from wms.reconciliation.streams import PARTS_MAX, Differing, Part, Range
 
 BASE = "/v1/warehouses/{code:str}/reconciliation"
@@ -104,4 +110,75 @@ async def _owners(tx: Any, partner: Partner) -> list[str] | None:
     return await list_owners(tx, ids) if ids else None
 
 
-HANDLERS = [show_stream, compare_stream]
+class StockAnswer(msgspec.Struct, kw_only=True):
+    """Without `owner`: totals of owners. With: totals of the buckets below `prefix`, and the lines
+    when there are few."""
+
+    as_of_pos: int
+    owner: str
+    prefix: str
+    totals: list[Totals]
+    lines: list[StockLine]
+
+
+class SnapshotAnswer(msgspec.Struct, kw_only=True):
+    """A stored trial balance with what it says of the owners the partner may see."""
+
+    snapshot: Snapshot
+    totals: list[Totals]
+
+
+class Snapshots(msgspec.Struct):
+    snapshots: list[Snapshot]
+
+
+@get(f"{BASE}/stock", summary="The trial balance of the stock", **describe(
+    READ, answers={200: StockAnswer}, refuses=("bad-request", "not-found", "busy"),
+    query={"owner": str, "prefix": str, "as_of_pos": int},
+))  # fmt: skip
+async def show_stock(request: REQUEST) -> Response[Any]:
+    """Of now, or with `as_of_pos` of a stored one, which stands still while it is compared."""
+    partner = await partner_of(request, READ)
+    prefix = word(request, "prefix").lower()
+    if len(prefix) > 63 or prefix.strip("0123456789abcdef"):
+        raise BadPage(name="prefix", value=prefix)
+    asked = "as_of_pos" in request.query_params
+    which = Which(
+        owner=word(request, "owner"), prefix=prefix, owner_ids=partner.client.owner_ids,
+        as_of_pos=number(request, "as_of_pos") if asked else None,
+    )  # fmt: skip
+    lines: list[StockLine] = []
+    async with partner.db.reading() as tx:
+        if which.owner:
+            found = await stock.by_bucket(tx, partner.stamp, which)
+            lines = await stock.list_lines(tx, partner.stamp, which)
+        else:
+            found = await stock.by_owner(tx, partner.stamp, which)
+    return json(StockAnswer(
+        as_of_pos=found.as_of_pos, owner=which.owner, prefix=prefix, totals=found.totals,
+        lines=lines,
+    ))  # fmt: skip
+
+
+@get(f"{BASE}/snapshots", summary="Stored trial balances, newest first",
+     **describe(READ, answers={200: Snapshots}))  # fmt: skip
+async def list_snapshots(request: REQUEST) -> Response[Any]:
+    partner = await partner_of(request, READ)
+    async with partner.db.reading() as tx:
+        return json(Snapshots(await stock.list_snapshots(tx, partner.stamp, limit=50)))
+
+
+@post(f"{BASE}/snapshots", status_code=201, summary="Store and publish a trial balance", **describe(
+    "exceptions:write", answers={200: SnapshotAnswer, 201: SnapshotAnswer}, refuses=("busy",),
+))  # fmt: skip
+async def publish_snapshot(request: REQUEST) -> Response[Any]:
+    """201; 200 when there is one of this position already."""
+    partner = await partner_of(request, "exceptions:write")
+    made, new = await again(partner, lambda tx: stock.publish(tx, partner.stamp))
+    which = Which(as_of_pos=made.as_of_pos, owner_ids=partner.client.owner_ids)
+    async with partner.db.reading() as tx:
+        told = await stock.by_owner(tx, partner.stamp, which)
+    return json(SnapshotAnswer(snapshot=made, totals=told.totals), 201 if new else 200)
+
+
+HANDLERS = [show_stream, compare_stream, show_stock, list_snapshots, publish_snapshot]
