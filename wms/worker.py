@@ -22,6 +22,7 @@ from wms.ids import uuid7
 from wms.jobs import running
 from wms.outbound import cancel_ahead, cancelling, resuming, waves
 from wms.reconciliation import nightly
+from wms.reconciliation import nightly
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
 
@@ -124,6 +125,11 @@ async def reconcile_stock(db: Db) -> int:
     return await _each_warehouse(db, "reconciliation", nightly.run)
 
 
+async def reconcile_stock(db: Db) -> int:
+    """Trial balances of warehouses whose night has passed."""
+    return await _each_warehouse(db, "reconciliation", nightly.run)
+
+
 CHORES: list[tuple[str, float, Chore]] = [
     ("lapse leases", 20, lapse_leases),
     ("finish waves", 5, finish_waves),
@@ -135,6 +141,7 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("follow carriers", 10, follow_carriers),
     ("run jobs", 1, run_jobs),
     ("forget jobs", 3600, forget_jobs),
+    ("reconcile stock", 600, reconcile_stock),
     ("reconcile stock", 600, reconcile_stock),
     ("plan counts", 3600, plan_counts),
     ("forget requests", 3600, forget_requests),
