@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from wms.errors import Busy, Conflict, Refused, WmsError
+from wms.errors import Busy, Conflict, Invalid, Refused, WmsError
 
 Tx = AsyncConnection
 T = TypeVar("T")
@@ -34,6 +34,10 @@ BUSY_STATES = {"40001", "40P01", "55P03", "57014", "57P01", "57P03", "53300", "0
 
 class StockMoved(Conflict):
     say = "The stock is no longer there: {detail}"
+
+
+class BadValue(Invalid):
+    say = "A value cannot be stored or looked up: it is out of range or holds forbidden characters."
 
 
 class RuleBroken(Refused):
@@ -142,6 +146,8 @@ def translate(error: BaseException) -> BaseException:
         return Busy()
     if state == "WM001":
         return StockMoved(detail=str(cause))
+    if state and state.startswith("22"):
+        return BadValue()
     if state and state.startswith("23"):
         return RuleBroken(constraint=getattr(cause, "constraint_name", None) or str(cause))
     return error
