@@ -4,6 +4,7 @@ Whatever is sent, right or wrong: no server error, no status, media type or head
 published, and every answer fits its schema. The examples are the same in every run.
 """
 
+import re
 import zlib
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest_asyncio
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from jsonschema_rs import Draft202012Validator
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -35,6 +37,7 @@ CHECKS = [
     response_schema_conformance, response_headers_conformance,
 ]  # fmt: skip
 EXAMPLES = 8
+LIVE = "/events/live$"  # stays open; it has a test of its own
 # Names that exist, so that not every request ends at a warehouse or owner that does not.
 REAL: dict[str, Any] = {
     "code": "W1", "owner": "ACME", "sku": "MUG", "endpoint": "erp", "external_id": "SO-1",
@@ -98,7 +101,7 @@ async def seeded(served: Served) -> Served:
     return served
 
 
-@schema.parametrize()
+@schema.exclude(path_regex=LIVE).parametrize()
 @settings(
     max_examples=EXAMPLES, derandomize=True, deadline=None, database=None,
     phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
@@ -110,6 +113,24 @@ def test_the_api_keeps_its_word(case: Case, seeded: Served):
     case.validate_response(answer, checks=CHECKS)
 
 
+async def test_the_live_stream_is_as_published(seeded: Served):
+    [path] = [path for path in document["paths"] if re.search(LIVE, path)]
+    said = document["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    inside = said["schema"]["properties"]["data"]["contentSchema"]
+    events = Draft202012Validator(inside | {"components": document["components"]})
+    headers = {"Authorization": f"Bearer {seeded.key}"}
+    async with (
+        httpx.AsyncClient(base_url=seeded.url, headers=headers) as client,
+        client.stream("GET", path.replace("{code}", "W1"), params={"after": 0}) as answer,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line.startswith("data:"):
+                events.validate(msgspec.json.decode(line.removeprefix("data:")))
+                break
+
+
 def test_every_operation_is_in_the_run():
-    found = sum(1 for _ in schema.get_all_operations())
-    assert found == sum(len(item) for item in document["paths"].values())
+    found = [each.ok().path for each in schema.get_all_operations()]
+    assert len(found) == sum(len(item) for item in document["paths"].values())
+    assert [bool(re.search(LIVE, path)) for path in found].count(True) == 1

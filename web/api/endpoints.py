@@ -22,7 +22,7 @@ from web.api.security import REQUEST, client_with
 from web.session import now, partner_stamp
 from wms.access.rules import ApiClient, OwnerForbidden, WarehouseForbidden, require_scope
 from wms.db import Db
-from wms.documents import BadDocument, DocumentError, decode, parse
+from wms.documents import BadDocument, DocumentError, check, decode, parse
 from wms.events import endpoints, filters, health, queries, trials, wake
 from wms.events.endpoints import Created, egress_of
 from wms.events.envelope import Site, read_id
@@ -131,7 +131,7 @@ async def create(request: REQUEST) -> Response[Any]:
     """It hears nothing before POST …/verify has succeeded. A mask profile that shows personal or
     finance fields needs a key that an admin opened for them."""
     client, actor, db = await _client(request)
-    new, _ = parse(decode(await request.body()), NewEndpoint)
+    new = _asked(decode(await request.body()))
     require_profile(new.mask_profile)
     if new.mask_profile not in OPEN_PROFILES:
         require_scope(client, "masks:admin")
@@ -140,6 +140,15 @@ async def create(request: REQUEST) -> Response[Any]:
     async with db.transaction() as tx:
         made = await endpoints.create(tx, new, Vault(settings), egress_of(settings), actor, now())
     return json(made, 201)
+
+
+def _asked(value: Any) -> NewEndpoint:
+    """Unknown members are errors here: a misspelt choice would send more than was meant."""
+    found = check(value, NewEndpoint)
+    unknown = [DocumentError(path, "unknown-member", "No such member") for path in found.unknown]
+    if found.errors or unknown:
+        raise BadDocument([*found.errors, *unknown])
+    return parse(value, NewEndpoint)[0]
 
 
 async def _narrow(db: Db, client: ApiClient, new: NewEndpoint) -> None:
@@ -249,7 +258,7 @@ def _first(owned: Owned) -> int:
 
 @post(f"{ENDPOINT}/ping", status_code=202, summary="Send a test event to this endpoint",
       **describe(SCOPE, takes=Ping, answers={200: Tried, 202: Pinged},
-                 refuses=("bad-request", "forbidden-site")))  # fmt: skip
+                 refuses=("bad-request", "conflict", "forbidden-site")))  # fmt: skip
 async def ping(request: REQUEST) -> Response[Any]:
     """With a type a sample of it is sent at once, outside the stream, and 200 says what came."""
     owned = await owned_of(request)
@@ -268,8 +277,8 @@ async def ping(request: REQUEST) -> Response[Any]:
 
 
 @post(f"{ENDPOINT}/probe", status_code=200, summary="Does it answer now?",
-      **describe(SCOPE, answers={200: Tried}, refuses=("bad-request", "forbidden-site"),
-      ))  # fmt: skip
+      **describe(SCOPE, answers={200: Tried},
+                 refuses=("bad-request", "conflict", "forbidden-site")))  # fmt: skip
 async def probe(request: REQUEST) -> Response[Any]:
     """Sends a test.ping at once. When it is answered and deliveries pause because of failures,
     they look again now, with the next real event."""

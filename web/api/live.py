@@ -26,7 +26,7 @@ from web.paging import BadPage
 from web.session import client_of
 from wms.errors import Busy, Denied, Refused
 from wms.events import export, wake
-from wms.events.envelope import LogRow
+from wms.events.envelope import Envelope, LogRow
 from wms.events.export import BlockLine, EndLine, Line
 from wms.events.queries import read_log
 
@@ -66,7 +66,7 @@ def _streams(request: REQUEST) -> Streams:
 
 
 @get(f"{EVENTS}/live", summary="Follow the event log as Server-Sent Events", **describe(
-    "events:read", answers={200: {"type": "string"}}, answer_media="text/event-stream",
+    "events:read", answers={200: Envelope}, answer_media="text/event-stream",
     query={"after": Pos, "types": str, "owner": str},
     refuses=("bad-request", "forbidden-owner", "rate-limited"),
 ))  # fmt: skip

@@ -193,6 +193,8 @@ def _answers(each: Operation, said: Described, shapes: _Shapes, schemas: Sequenc
         answer: Json = {"description": each.summary or "Done"}
         if shape is not None:
             schema = shapes.schema(shape, schemas)
+            if said.answer_media == "text/event-stream":
+                schema = _sse(schema)
             answer["content"] = {said.answer_media: {"schema": schema}}
         headers: Json = {}
         if said.listed:
@@ -203,6 +205,13 @@ def _answers(each: Operation, said: Described, shapes: _Shapes, schemas: Sequenc
     for status in sorted({PROBLEMS[slug].status for slug in _refusals(each, said)}):
         made.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
     return made
+
+
+def _sse(schema: Json) -> Json:
+    """One message of a stream: JSON in `data`, the position in `id`."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    text = {"type": "string"}
+    return {"type": "object", "properties": {"data": data, "id": text, "event": text}}
 
 
 def _refusals(each: Operation, said: Described) -> list[str]:
