@@ -151,6 +151,8 @@ async def test_a_mask_that_shows_more_needs_an_admins_word(
     for profile, status in (("full", 403), ("finance", 403), ("none", 400), ("strict", 201)):
         made = await erp.post("/v1/endpoints", json={**body, "mask_profile": profile})
         assert (profile, made.status_code) == (profile, status)
+    odd = await erp.post("/v1/endpoints", json={**body, "ownres": ["A"], "max_batch": 0})
+    assert [error["path"] for error in odd.json()["errors"]] == ["/max_batch", "/ownres"]
     scopes = ["webhooks:write", "masks:admin"]
     async with await partner_of(app, bed, "hq", scopes=scopes) as head:
         made = await head.post(

@@ -14,6 +14,7 @@ from wms.events import sealer
 from wms.events.envelope import LogRow
 from wms.events.queries import COLUMNS
 from wms.events.verify import verify_log
+from wms.verify import run_verify
 
 LOG = sa.text(f"SELECT {COLUMNS} FROM event_log WHERE warehouse_id = :warehouse_id ORDER BY pos")
 
@@ -212,6 +213,7 @@ async def test_blocks_chain_and_tell_a_changed_event(own_bed: Bed):
         await tx.execute(sa.text("UPDATE event_log SET data = '[]' WHERE pos = 7"))
         found = await verify_log(tx, own_bed.warehouse_id)
     assert [(problem.kind, problem.where) for problem in found] == [("root", "block 2")]
+    assert [flaw.check for flaw in await run_verify(own_bed.db)] == ["event log: root"]
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ def word(request: REQUEST, name: str, most: int = TEXT_MAX) -> str:
 
 def plain(text: str, name: str, most: int = TEXT_MAX) -> str:
     """A text that can be stored and searched. Raises BadPage."""
-    if len(text) > most or "\x00" in text or not text.isprintable():
-        raise BadPage(name=name, value=repr(text[:40]))
+    if len(text) > most or "\x00" in text or any("\ud800" <= each <= "\udfff" for each in text):
+        raise BadPage(name=name, value=ascii(text[:40]))
     return text
 
 
