@@ -37,6 +37,7 @@ def _page(
         codes=codes,
         chosen=request.cookies.get(WAREHOUSE_COOKIE, ""),
         message=message,
+        provider=bool(request.app.state.settings.oidc_issuer),
     )
     return Response(html, media_type=MediaType.HTML, status_code=status)
 
@@ -53,7 +54,7 @@ async def enter(request: REQUEST) -> Response[Any]:
     """Badge, PIN and warehouse at once: a desk has a keyboard."""
     form = await request.form()
     badge, pin = field(form, "badge").strip(), field(form, "pin").strip()
-    db, settings = request.app.state.db, request.app.state.settings
+    db = request.app.state.db
     device = device_of(request)
     async with db.reading() as tx:
         codes = await queries.list_warehouse_codes(tx)
@@ -66,12 +67,27 @@ async def enter(request: REQUEST) -> Response[Any]:
             token = await signin.open_session(tx, attempt, device, warehouse, now())
     except WmsError as refusal:
         return _page(request, codes, str(refusal), 401)
+    return signed_in_answer(request, token, device, warehouse)
+
+
+def signed_in_answer(
+    request: REQUEST, token: str, device: str, warehouse: str
+) -> Response[Any]:
+    """On to the office with the new session."""
+    settings = request.app.state.settings
     memory_of(request).forget(request.cookies.get(SESSION_COOKIE, ""))
     answer = Redirect("/office", status_code=303)
     answer.set_cookie(session_cookie(token, settings))
     answer.set_cookie(device_cookie(device, settings))
     answer.set_cookie(warehouse_cookie(warehouse, settings))
     return answer
+
+
+async def turned_away(request: REQUEST, message: str) -> Response[Any]:
+    """The sign-in page with the reason."""
+    async with request.app.state.db.reading() as tx:
+        codes = await queries.list_warehouse_codes(tx)
+    return _page(request, codes, message, 401)
 
 
 @post("/office/logout", guards=[same_site], include_in_schema=False)
