@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_issuer: str = ""  # identity provider of the office; its redirect is …/office/oidc
     oidc_client_id: str = ""
     oidc_client_secret: str = ""
+    oidc_claim: str = "email"  # who it is: a verified email, or another claim that holds our code
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -13,6 +13,7 @@ from web.office import (
     files,
     login,
     now,
+    oidc,
     orders,
     replays,
     timeline,
@@ -20,7 +21,8 @@ from web.office import (
 )
 
 HANDLERS: list[Any] = [
-    *login.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS, *waves.HANDLERS,
+    *login.HANDLERS, *oidc.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS,
+    *waves.HANDLERS,
     *counts.HANDLERS, *adjustments.HANDLERS, *files.HANDLERS,
     *exceptions.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS, *deadletters.HANDLERS,
     *replays.HANDLERS, *timeline.HANDLERS,
