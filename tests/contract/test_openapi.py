@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from web.api import publication
 from web.api.asyncapi import asyncapi
+from web.api.describe import operations
 from web.api.openapi import openapi
 from web.app import create_app
 from web.errors import PROBLEMS
@@ -48,6 +49,12 @@ def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]):
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     ids = [each["operationId"] for item in document["paths"].values() for each in item.values()]
     assert len(ids) == len(set(ids))
+
+
+def test_every_handler_says_what_it_takes_and_answers(app: Litestar):
+    """`**describe(...)` in the route decorator (web/api/describe.py)."""
+    silent = [f"{each.method} {each.path}" for each in operations(app) if each.said is None]
+    assert silent == []
 
 
 def test_problems_are_the_closed_list(document: dict[str, Any]):
