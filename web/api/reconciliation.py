@@ -6,18 +6,21 @@ POST /stream/compare    {"ranges": [{"from_pos", "to_pos", "count", "hash"} or {
 GET  /stock?owner=&prefix=&as_of_pos=       totals by owner, or of an owner's buckets and items
 GET  /snapshots                             stored trial balances, newest first
 POST /snapshots                             store and publish one now
+GET  /documents?from=&to=                   orders and deliveries by day and owner, differences
+GET  /backlog                               everything unsettled, by kind and age
 
 A range's hash is SHA-256, in hexadecimal, over the 16 bytes of each event id in position order.
 A consumer halves (or cuts in a thousand) what differs, and sends ids at the end. An item is in the
 bucket that SHA-256 of its SKU begins with; `wms.reconciliation.stock.Totals` says how it is hashed.
 """
 
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 
-from web.api.asked import number, word
+from web.api.asked import day, number, word
 from web.api.describe import describe
 from web.api.paging import json
 from web.api.security import REQUEST, Partner, partner_of
@@ -25,7 +28,8 @@ from web.api.writes import again
 from web.paging import BadPage
 from wms.documents import decode, parse
 from wms.events.queries import list_owners
-from wms.reconciliation import stock, streams
+from wms.reconciliation import documents, stock, streams
+from wms.reconciliation.documents import DeliveriesOfDay, Difference, OrdersOfDay, Span, Waiting
 from wms.reconciliation.stock import Snapshot, StockLine, Totals, Which
 from wms.reconciliation.streams import PARTS_MAX, Differing, Part, Range
 
@@ -181,4 +185,55 @@ async def publish_snapshot(request: REQUEST) -> Response[Any]:
     return json(SnapshotAnswer(snapshot=made, totals=told.totals), 201 if new else 200)
 
 
-HANDLERS = [show_stream, compare_stream, show_stock, list_snapshots, publish_snapshot]
+class Documents(msgspec.Struct, kw_only=True):
+    """Orders by the day they came in, deliveries by the day they were expected."""
+
+    orders: list[OrdersOfDay]
+    deliveries: list[DeliveriesOfDay]
+    differences: list[Difference]
+
+
+class Backlog(msgspec.Struct, kw_only=True):
+    """Everything unsettled; `ages` of each kind follow `bands`."""
+
+    bands: list[str]
+    backlog: list[Waiting]
+
+
+@get(f"{BASE}/documents", summary="Documents against what became of them", **describe(
+    READ, answers={200: Documents}, refuses=("bad-request",), query={"from": str, "to": str},
+))  # fmt: skip
+async def show_documents(request: REQUEST) -> Response[Any]:
+    """`from` and `to` are days, both included; without them the last seven."""
+    partner = await partner_of(request, READ)
+    to_day = _day(request, "to", partner.stamp.at.date())
+    from_day = _day(request, "from", to_day - timedelta(days=6))
+    if not 0 <= (to_day - from_day).days < documents.DAYS_MAX:
+        raise BadPage(name="from", value=from_day.isoformat())
+    span = Span(from_day=from_day, to_day=to_day, owner_ids=partner.client.owner_ids)
+    async with partner.db.reading() as tx:
+        answer = Documents(
+            orders=await documents.list_orders(tx, partner.stamp, span),
+            deliveries=await documents.list_deliveries(tx, partner.stamp, span),
+            differences=await documents.list_differences(tx, partner.stamp, span),
+        )
+    return json(answer)
+
+
+def _day(request: REQUEST, name: str, default: date) -> date:
+    return day(request, name) if name in request.query_params else default
+
+
+@get(f"{BASE}/backlog", summary="Everything unsettled, by kind and age",
+     **describe(READ, answers={200: Backlog}))  # fmt: skip
+async def show_backlog(request: REQUEST) -> Response[Any]:
+    partner = await partner_of(request, READ)
+    async with partner.db.reading() as tx:
+        found = await documents.list_backlog(tx, partner.stamp, partner.client.owner_ids)
+    return json(Backlog(bands=list(documents.AGES), backlog=found))
+
+
+HANDLERS = [
+    show_stream, compare_stream, show_stock, list_snapshots, publish_snapshot, show_documents,
+    show_backlog,
+]  # fmt: skip
