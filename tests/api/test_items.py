@@ -73,6 +73,10 @@ async def test_every_error_comes_at_once(erp: httpx.AsyncClient) -> None:
     }
     odd = problem(await erp.put(f"{PATH}/BOTTLE", json=item(description="\x00", rotation="lifo")))
     assert {each["path"] for each in odd["errors"]} == {"/description", "/rotation"}
+    dated = problem(await erp.put(f"{PATH}/MUG", json={"expiry_tracked": True}))
+    assert [each["path"] for each in dated["errors"]] == ["/lot_tracked"]
+    first = problem(await erp.put(f"{PATH}/MUG", json={"rotation": "fefo"}))
+    assert [each["path"] for each in first["errors"]] == ["/rotation"]
     nobody = await erp.put("/v1/owners/NOBODY/items/X", json=item())
     assert problem(nobody)["type"] == "/problems/not-found"
 

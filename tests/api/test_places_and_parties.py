@@ -75,3 +75,17 @@ async def test_a_location_with_goods_keeps_its_kind_and_takes_no_limit_it_breaks
     assert {(each["path"], each["code"]) for each in nowhere["errors"]} == {
         ("/zone", "required"), ("/aisle", "unknown-aisle"),
     }  # fmt: skip
+
+
+async def test_an_order_takes_the_address_of_its_party(erp: httpx.AsyncClient) -> None:
+    url = "/v1/warehouses/W1/orders/ACME/SO-1"
+    body = {"carrier": "PARCEL", "ship_to_party": "C-1",
+            "lines": [{"line_no": "1", "sku": "MUG", "qty": 1}]}  # fmt: skip
+    unknown = problem(await erp.put(url, json=body))
+    assert [each["code"] for each in unknown["errors"]] == ["unknown-party"]
+    await erp.put(f"{PARTIES}/C-1", json=IDA)
+    assert (await erp.put(url, json=body)).status_code == 201
+    assert (await erp.put(url, json=body)).json()["outcome"] == "exists"
+    assert (await erp.get(url)).json()["ship_to"] == {"name": "Ida Holm", "city": "Kiel"}
+    own = await erp.put(url, json=body | {"ship_to": {"name": "Per"}})
+    assert own.json()["outcome"] == "updated"

@@ -104,7 +104,9 @@ async def _batch(
     if len(lines) > LINES_MAX:
         raise BatchTooLarge(lines=len(lines), lines_max=LINES_MAX)
     if len(lines) > AT_ONCE_MAX or respond_async(request) or crowded(partner):
-        return await as_job(request, partner, kind, lines, mode=mode, owner=owner)
+        answer = await as_job(request, partner, kind, lines, mode=mode, owner=owner)
+        answer.media_type = NDJSON  # one line: the job
+        return answer
 
     async def run(tx: Tx) -> tuple[int, bytes]:
         done = await run_lines(tx, partner.stamp, partner.client, kind, lines, owner)

@@ -7,10 +7,10 @@ from litestar import Response
 from litestar.enums import MediaType
 
 from web.api.admission import DOCUMENTS, turn
-from web.api.security import CORRELATION_MAX, REQUEST, Partner
-from web.session import client_of, partner_stamp
+from web.api.security import CORRELATION_MAX, REQUEST, Partner, client_with
+from web.session import partner_stamp
 from wms import requests
-from wms.access.rules import WarehouseForbidden, require_scope
+from wms.access.rules import WarehouseForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError
 from wms.errors import Busy, Conflict, Invalid, WmsError
@@ -116,8 +116,7 @@ async def at_large(request: REQUEST, scope: str) -> Partner:
 
     Raises KeyUnknown, ScopeMissing, WarehouseForbidden.
     """
-    client = await client_of(request)
-    require_scope(client, scope)
+    client = await client_with(request, scope)
     if not client.warehouse_ids:
         raise WarehouseForbidden(code=client.code)
     correlation = request.headers.get("x-correlation-id", "")[:CORRELATION_MAX]

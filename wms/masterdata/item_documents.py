@@ -172,9 +172,20 @@ def code_of(value: str) -> str:
     return barcodes.read(value).code
 
 
-def check_item(doc: ItemDoc, *, new: bool) -> list[DocumentError]:
-    """Everything in a document that contradicts itself or is missing on a new item."""
+def check_item(doc: ItemDoc, stored: ItemRead | None) -> list[DocumentError]:
+    """Everything in a document that contradicts itself or what is stored, or that a new item
+    lacks."""
     errors: list[DocumentError] = []
+    new = stored is None
+    dated = doc.expiry_tracked if doc.expiry_tracked is not None else bool(
+        stored and stored.expiry_tracked
+    )
+    lots = doc.lot_tracked if doc.lot_tracked is not None else bool(stored and stored.lot_tracked)
+    rotation = doc.rotation or (stored.rotation if stored else "fifo")
+    if dated and not lots:
+        errors.append(DocumentError("/lot_tracked", "required", "A date belongs to a lot"))
+    if rotation == "fefo" and not dated:
+        errors.append(DocumentError("/rotation", "contradicts", "fefo needs expiry_tracked"))
     if new and doc.description is None:
         errors.append(DocumentError("/description", "required", "A new item needs one"))
     if new and doc.levels is None:

@@ -167,7 +167,7 @@ async def put_item(
     """
     owner_id = await get_owner_id(tx, client, doc.owner)
     stored = await _take(tx, owner_id, doc.sku)
-    errors = check_item(doc, new=stored is None)
+    errors = check_item(doc, stored.read() if stored else None)
     if errors:
         return ItemOutcome(outcome="rejected", owner=doc.owner, sku=doc.sku, errors=errors)
     if stored is None and if_match is not None:
@@ -289,8 +289,6 @@ async def _write(
     tx: Tx, stamp: Stamp, item_id: int, owner_id: int, fields: dict[str, Any], had: dict[str, Any]
 ) -> None:
     columns = {name: value for name, value in fields.items() if name in COLUMNS}
-    if columns.get("expiry_tracked"):
-        columns["lot_tracked"] = True  # an expiry date belongs to a lot
     if columns:
         await tx.execute(sa.update(item).where(item.c.id == item_id).values(**columns))
     after = had | fields

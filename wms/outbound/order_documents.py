@@ -6,7 +6,7 @@ of a request at once, and every error of a document is reported with its JSON Po
 
 from collections.abc import Sequence
 from datetime import datetime, time
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -48,7 +48,8 @@ class OrderDoc(msgspec.Struct, frozen=True, kw_only=True):
 
     `source_version`: the sender's own counter; an older one than stored is ignored. `cutoff_at`:
     when the carrier leaves; computed from the service's daily cutoff when it is not given.
-    `priority`: minutes ahead of other orders of the same cutoff.
+    `priority`: minutes ahead of other orders of the same cutoff. `ship_to_party`: a consignee of
+    the owner; its address is taken where `ship_to` is empty.
     """
 
     owner: Code
@@ -60,6 +61,7 @@ class OrderDoc(msgspec.Struct, frozen=True, kw_only=True):
     allow_partial: bool = True
     cutoff_at: Annotated[datetime, Meta(tz=True)] | None = None
     ship_to: ShipTo = ShipTo()
+    ship_to_party: Code | None = None
     source_version: Annotated[int, Meta(ge=0, le=2**62)] | None = None
 
     @property
@@ -106,6 +108,12 @@ class _Owner(msgspec.Struct):
     code: str
 
 
+class _Party(msgspec.Struct):
+    owner: str
+    external_id: str
+    document: dict[str, Any]
+
+
 class _Zone(msgspec.Struct):
     timezone: str
 
@@ -118,6 +126,14 @@ class References(msgspec.Struct, kw_only=True):
     carriers: dict[str, int]
     cutoffs: dict[tuple[str, str], time]  # (carrier, service)
     timezone: str
+    parties: dict[tuple[str, str], ShipTo] = {}  # (owner, external id)
+
+    def with_address(self, doc: OrderDoc) -> OrderDoc:
+        """The document with the address of the party it names, where it gives none itself."""
+        found = self.parties.get((doc.owner, doc.ship_to_party or ""))
+        if found is None or doc.ship_to != ShipTo():
+            return doc
+        return msgspec.structs.replace(doc, ship_to=found)
 
     def cutoff_at(self, doc: OrderDoc, now: datetime) -> datetime:
         """When the carrier leaves; `check_references` made sure that there is an answer."""
@@ -143,11 +159,19 @@ SERVICES = text(
      WHERE c.code = ANY (CAST(:codes AS text[]))
     """
 )
+PARTIES = text(
+    """
+    SELECT o.code AS owner, p.external_id, p.document
+      FROM unnest(CAST(:owners AS text[]), CAST(:names AS text[])) AS t (owner, name)
+      JOIN owner o ON o.code = t.owner
+      JOIN party p ON p.owner_id = o.id AND p.external_id = t.name
+    """
+)
 TIMEZONE = text("SELECT timezone FROM warehouse WHERE id = :warehouse_id")
 
 
 async def load_references(tx: Tx, stamp: Stamp, docs: Sequence[OrderDoc]) -> References:
-    """Everything the documents name, in four statements however many there are."""
+    """Everything the documents name, in five statements however many there are."""
     named = sorted({(doc.owner, line.sku) for doc in docs for line in doc.lines})
     owners = await rows(tx, OWNERS, _Owner, codes=sorted({doc.owner for doc in docs}))
     items = await rows(
@@ -171,7 +195,23 @@ async def load_references(tx: Tx, stamp: Stamp, docs: Sequence[OrderDoc]) -> Ref
             if each.service is not None and each.at is not None
         },
         timezone=zone[0].timezone,
+        parties=await _load_parties(tx, docs),
     )
+
+
+async def _load_parties(tx: Tx, docs: Sequence[OrderDoc]) -> dict[tuple[str, str], ShipTo]:
+    named = sorted({(doc.owner, doc.ship_to_party) for doc in docs if doc.ship_to_party})
+    if not named:
+        return {}
+    found = await rows(
+        tx, PARTIES, _Party, owners=[owner for owner, _ in named], names=[name for _, name in named]
+    )
+    return {
+        (each.owner, each.external_id): msgspec.convert(
+            {**each.document.get("address", {}), **each.document}, ShipTo
+        )
+        for each in found
+    }
 
 
 def check_references(
@@ -199,6 +239,9 @@ def check_references(
             doc.service,
             allowed,
         )
+    party = doc.ship_to_party
+    if party and owner_id is not None and (doc.owner, party) not in known.parties:
+        wrong("/ship_to_party", "unknown-party", f"{doc.owner} has no party {party}", party)
     seen: set[str] = set()
     for number, line in enumerate(doc.lines):
         path = f"/lines/{number}"

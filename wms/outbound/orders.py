@@ -88,6 +88,7 @@ async def accept(
     Busy when another request makes the same order at this moment.
     """
     refs = await load_references(tx, stamp, docs)
+    docs = [refs.with_address(each) for each in docs]
     outcomes: list[Outcome | None] = [None] * len(docs)
     good: dict[tuple[str, str], int] = {}
     for number, each in enumerate(docs):
