@@ -19,9 +19,9 @@ from wms.errors import Busy
 from wms.exceptions import deliveries, following
 from wms.files.drop import watch_files
 from wms.ids import uuid7
+from wms.inbound import appointments
 from wms.jobs import running
 from wms.outbound import cancel_ahead, cancelling, resuming, waves
-from wms.reconciliation import nightly
 from wms.reconciliation import nightly
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
@@ -125,9 +125,9 @@ async def reconcile_stock(db: Db) -> int:
     return await _each_warehouse(db, "reconciliation", nightly.run)
 
 
-async def reconcile_stock(db: Db) -> int:
-    """Trial balances of warehouses whose night has passed."""
-    return await _each_warehouse(db, "reconciliation", nightly.run)
+async def follow_appointments(db: Db) -> int:
+    """Trucks that arrived, and those that did not come."""
+    return await _each_warehouse(db, "appointments", appointments.follow)
 
 
 CHORES: list[tuple[str, float, Chore]] = [
@@ -138,10 +138,10 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("follow trouble", 3, follow_trouble),
     ("delivery exceptions", 15, open_delivery_exceptions),
     ("watch files", 5, watch_files),
+    ("follow appointments", 60, follow_appointments),
     ("follow carriers", 10, follow_carriers),
     ("run jobs", 1, run_jobs),
     ("forget jobs", 3600, forget_jobs),
-    ("reconcile stock", 600, reconcile_stock),
     ("reconcile stock", 600, reconcile_stock),
     ("plan counts", 3600, plan_counts),
     ("forget requests", 3600, forget_requests),

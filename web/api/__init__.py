@@ -8,6 +8,7 @@ from typing import Any
 from web import errors
 from web.api import (
     adjustments,
+    appointments,
     asns,
     audit,
     cancels,
@@ -47,6 +48,7 @@ HANDLERS: list[Any] = traced([
     *locations.HANDLERS,
     *parties.HANDLERS,
     *adjustments.HANDLERS,
+    *appointments.HANDLERS,
     *files.HANDLERS,
     *milestones.HANDLERS,
     *shipments.HANDLERS,

@@ -24,9 +24,9 @@ from web.session import now
 from wms.access.rules import ApiClient
 from wms.carriers import hooks, milestones, rules
 from wms.carriers.hooks import Call, Connection, ConnectionDoc
-from wms.carriers.milestones import MilestoneDoc, MilestoneOutcome
+from wms.carriers.milestones import MilestoneDoc, MilestoneOutcome, check_milestone
 from wms.db import Db, Tx
-from wms.documents import BadDocument, DocumentError, NotJson, check, decode, parse
+from wms.documents import BadDocument, DocumentError, NotJson, decode, parse
 from wms.errors import Busy
 from wms.events.keys import Vault
 from wms.ids import uuid7
@@ -96,7 +96,7 @@ async def _many(request: REQUEST, client: ApiClient, body: bytes) -> list[Milest
     for line in lines:
         try:
             value = decode(line)
-            errors = check(value, MilestoneDoc).errors
+            errors = check_milestone(value)
         except NotJson as refusal:
             value, errors = {}, [DocumentError("", "malformed", str(refusal))]
         if errors:

@@ -16,9 +16,15 @@ from msgspec import Meta
 from sqlalchemy import text
 
 from wms.access.rules import ApiClient
-from wms.carriers.milestones import MilestoneDoc, MilestoneOutcome, Word, record
+from wms.carriers.milestones import (
+    MilestoneDoc,
+    MilestoneOutcome,
+    Word,
+    check_milestone,
+    record,
+)
 from wms.db import Tx, row, rows
-from wms.documents import DocumentError, check
+from wms.documents import DocumentError
 from wms.errors import Conflict, Denied, NotFound
 from wms.events.keys import HMAC, SealedSecret, Vault, new_secret
 from wms.stamp import Stamp
@@ -268,7 +274,7 @@ def read_body(
             found = follow(each, members.get(name, f"/{name}"))
             if found is not None and name != "source":
                 document[name] = str(found) if isinstance(found, (int, float)) else found
-        errors = check(document, MilestoneDoc).errors
+        errors = check_milestone(document)
         made.append((None if errors else msgspec.convert(document, MilestoneDoc), errors))
     return made
 

@@ -16,7 +16,7 @@ from wms.access.rules import ApiClient
 from wms.carriers import rules
 from wms.carriers.rules import Seen
 from wms.db import Tx, row, rows
-from wms.documents import DocumentError
+from wms.documents import BadDocument, DocumentError, check
 from wms.events import catalog
 from wms.events.groups import reason
 from wms.events.outbox import emit
@@ -175,14 +175,34 @@ UNPARK = text("DELETE FROM milestone_parked WHERE id = :id")
 FORGET = text("DELETE FROM milestone_parked WHERE received_at < :before")
 
 
+def check_milestone(value: Any) -> list[DocumentError]:
+    """Every way in which a decoded value is no status."""
+    errors = check(value, MilestoneDoc).errors
+    if not errors:
+        given = msgspec.convert(value, MilestoneDoc)
+        for name in ("occurred_at", "estimated_at"):
+            errors += check_moment(f"/{name}", getattr(given, name))
+    return errors
+
+
+def check_moment(path: str, at: datetime | None) -> list[DocumentError]:
+    """Times far outside this century and the next are mistakes."""
+    if at is None or 2000 <= at.year < 2200:
+        return []
+    return [DocumentError(path, "out-of-range", "Not between 2000 and 2200", at.isoformat())]
+
+
 async def record(
     tx: Tx, stamp: Stamp, client: ApiClient, document: MilestoneDoc
 ) -> MilestoneOutcome:
     """Record one status in the warehouse whose carton it names, or park it.
 
     Locks the carton's order. Emits shipment.milestone_recorded and, when the state changes,
-    shipment.delivered, delivery_failed, returning or exception.
+    shipment.delivered, delivery_failed, returning or exception. Raises BadDocument.
     """
+    errors = check_milestone(msgspec.to_builtins(document))
+    if errors:
+        raise BadDocument(errors)
     for warehouse_id in client.warehouse_ids:
         carton = await row(
             tx, CARTON, _Carton, warehouse_id=warehouse_id, tracking_no=document.tracking_no,

@@ -13,8 +13,10 @@ from msgspec import Meta
 from sqlalchemy import text
 
 from wms.access.rules import ApiClient, require_owner
+from wms.carriers.milestones import check_moment
 from wms.carriers.rules import Seen, shipment_state, state_of
 from wms.db import Tx, row, rows
+from wms.documents import BadDocument
 from wms.errors import Invalid, NotFound
 from wms.events import catalog
 from wms.events.outbox import emit
@@ -303,8 +305,11 @@ async def keep_pod(
 ) -> Pod:
     """Keep a proof of delivery; the same file again is the same proof.
 
-    Emits pod.received. Raises NoSuchShipment, OwnerForbidden, PodTooLarge.
+    Emits pod.received. Raises NoSuchShipment, OwnerForbidden, PodTooLarge, BadDocument.
     """
+    errors = check_moment("/at", facts.at)
+    if errors:
+        raise BadDocument(errors)
     if not 1 <= len(content) <= POD_MAX:
         raise PodTooLarge(size=len(content))
     head = await _head(tx, stamp, client, shipment)
