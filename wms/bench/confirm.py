@@ -68,11 +68,11 @@ async def run(server_url: str, seconds: int, clients: list[int]) -> ConfirmRepor
             before = await floor.measure(url, count, max(seconds // 2, 2))
             orders = max(400, 700 * seconds)
             acts = await ground.make_work(url, f"C{count}", orders, max(clients))
-            used = _cpu_s(server.pid)
+            used = cpu_s(server.pid)
             timed = await run_load(
                 HOST, PORT, requests(acts, sessions, count), seconds, b'"ok":true'
             )
-            cpu += _cpu_s(server.pid) - used
+            cpu += cpu_s(server.pid) - used
             scans += timed.done
             after = await floor.measure(url, count, max(seconds // 2, 2))
             rounds.append(_round(timed, before, after))
@@ -141,7 +141,7 @@ async def answers(server: subprocess.Popen[bytes], port: int = PORT) -> None:
     raise RuntimeError("the server did not answer within 30 s")
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system CPU seconds of a process so far (Linux)."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
