@@ -21,6 +21,7 @@ from wms.jobs.lines import Line, LineOutcome, accepted, run_lines
 from wms.stamp import Stamp
 
 CHUNK = 100
+ROUNDS = 20  # of chunks in one run; new jobs are seen by the next
 ERRORS_SHOWN = 100
 KEPT = timedelta(days=30)
 log = logging.getLogger("wms.jobs")
@@ -207,16 +208,22 @@ def ndjson(lines: Sequence[LineOutcome]) -> bytes:
 
 
 async def run_jobs(db: Db) -> int:
-    """Chore: work on open jobs, the oldest first; how many lines were done."""
+    """Chore: one chunk of each open job in turn, so a small one never waits for a large one; how
+    many lines were done."""
     async with db.reading() as tx:
         waiting = [each.id for each in await rows(tx, OPEN, _Id)]
     done = 0
-    for id in waiting:
-        try:
-            while lines := await _step(db, id):
+    for _ in range(ROUNDS):
+        went_on: list[int] = []
+        for id in waiting:
+            try:
+                lines = await _step(db, id)
+            except Busy:
+                continue
+            if lines:
                 done += lines
-        except Busy:
-            continue
+                went_on.append(id)
+        waiting = went_on
     return done
 
 
