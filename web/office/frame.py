@@ -31,6 +31,7 @@ PAGES = (
     ("counts", "/office/counts", "Counts"),
     ("adjustments", "/office/adjustments", "Adjustments"),
     ("exceptions", "/office/exceptions", "Exceptions"),
+    ("reconciliation", "/office/reconciliation", "Reconciliation"),
     ("files", "/office/files", "Files"),
     ("events", "/office/events", "Events"),
     ("access", "/office/access", "Access"),
