@@ -25,6 +25,7 @@ HANDLERS: list[Any] = [
     *login.HANDLERS, *oidc.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS,
     *waves.HANDLERS,
     *counts.HANDLERS, *adjustments.HANDLERS, *files.HANDLERS,
-    *exceptions.HANDLERS, *reconciliation.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS, *deadletters.HANDLERS,
+    *exceptions.HANDLERS, *reconciliation.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS,
+    *deadletters.HANDLERS,
     *replays.HANDLERS, *timeline.HANDLERS,
 ]  # fmt: skip
