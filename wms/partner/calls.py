@@ -11,6 +11,7 @@ from wms.events.receipts import Receipt
 from wms.inbound.asn_documents import AsnDoc
 from wms.inbound.asn_documents import Outcome as AsnOutcome
 from wms.masterdata.item_documents import ItemDoc, ItemOutcome, ItemRead
+from wms.outbound.cancel_requests import CancelDoc
 from wms.outbound.cancelling import Cancelled
 from wms.outbound.levels import Balance, Level
 from wms.outbound.order_documents import OrderDoc, Outcome
@@ -23,13 +24,14 @@ ITEM = "/v1/owners/{owner}/items/{sku}"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """`takes` None: no body. `answers` is the shape of every 2xx; None: no body."""
+    """`takes` None: no body. `answers` is the shape of the answer in each of `statuses`."""
 
     method: str
     path: str
     takes: Any = None
     answers: Any = None
     query: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ("200", "201")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -128,7 +130,10 @@ CALLS: dict[str, Call] = {
     "list_orders": Call(
         method="GET", path=f"{SITE}/orders", answers=Orders, query=("state", *PAGE)
     ),
-    "cancel_order": Call(method="POST", path=f"{ORDER}/cancel", takes=Why, answers=Cancelled),
+    "cancel_order": Call(
+        method="POST", path=f"{ORDER}/cancel", takes=CancelDoc, answers=Cancelled,
+        statuses=("200", "202"),
+    ),
     "hold_order": Call(method="POST", path=f"{ORDER}/hold", takes=Why, answers=Brief),
     "release_hold": Call(method="POST", path=f"{ORDER}/release-hold", answers=Brief),
     "put_asn": Call(method="PUT", path=ASN, takes=AsnDoc, answers=AsnOutcome),

@@ -24,6 +24,7 @@ from wms.events.receipts import Receipt
 from wms.inbound.asn_documents import AsnDoc
 from wms.inbound.asn_documents import Outcome as AsnOutcome
 from wms.masterdata.item_documents import ItemDoc, ItemOutcome, ItemRead
+from wms.outbound.cancel_requests import CancelDoc
 from wms.outbound.cancelling import Cancelled
 from wms.outbound.levels import Balance, Level
 from wms.outbound.order_documents import OrderDoc, Outcome
@@ -98,9 +99,12 @@ class Client:
             for order in page.orders:
                 yield order
 
-    async def cancel_order(self, owner: str, external_id: str, reason: str) -> Cancelled:
+    async def cancel_order(
+        self, owner: str, external_id: str, reason: str, *, ref: str = ""
+    ) -> Cancelled:
+        """May come before its order. `ref`: the same one again gets the same answer."""
         names = {"owner": owner, "external_id": external_id}
-        return await self._call("cancel_order", names, Why(reason))
+        return await self._call("cancel_order", names, CancelDoc(reason=reason, cancel_ref=ref))
 
     async def hold_order(self, owner: str, external_id: str, reason: str) -> Brief:
         names = {"owner": owner, "external_id": external_id}
