@@ -257,8 +257,13 @@ def warehouse_cookie(code: str, settings: Settings) -> Cookie:
     return _cookie(WAREHOUSE_COOKIE, code, DEVICE_LIFE_S, settings)
 
 
+def is_secure(settings: Settings) -> bool:
+    """Whether browsers reach us over https only, so that cookies need never travel in clear."""
+    return settings.secure_cookies or settings.public_url.startswith("https://")
+
+
 def _cookie(key: str, value: str, life_s: int, settings: Settings) -> Cookie:
     return Cookie(
         key=key, value=value, max_age=life_s, path="/", httponly=True, samesite="lax",
-        secure=settings.secure_cookies,
+        secure=is_secure(settings),
     )  # fmt: skip

@@ -131,6 +131,7 @@ async def test_the_company_account_opens_the_office_with_the_roles_of_the_badge(
     cookie = next(c for c in came.headers.get_list("set-cookie") if c.startswith("session="))
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
+    assert "Secure" in cookie  # the public address is https
     assert (await browser.get("/office/access")).status_code == 200
     assert (await browser.get("/office/access/clients")).status_code == 403
     assert await scalar(

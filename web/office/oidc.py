@@ -18,7 +18,7 @@ from litestar.response import Redirect
 
 from web.office.frame import REQUEST
 from web.office.login import signed_in_answer, turned_away
-from web.session import device_of, now, public_url
+from web.session import device_of, is_secure, now, public_url
 from wms.access import audit, oidc, queries, signin
 from wms.access.audit import Who
 from wms.access.installation import sealer
@@ -78,7 +78,7 @@ async def _provider(settings: Settings) -> Provider:
 def _cookie(value: str, settings: Settings) -> Cookie:
     return Cookie(
         key=COOKIE, value=value, max_age=oidc.ROUND_TRIP_S if value else 0, path=BEGIN,
-        httponly=True, samesite="lax", secure=settings.secure_cookies,
+        httponly=True, samesite="lax", secure=is_secure(settings),
     )  # fmt: skip
 
 

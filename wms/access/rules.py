@@ -42,7 +42,7 @@ SCOPES: dict[str, str] = {
     "webhooks:write": "Manage the endpoints that hear events, their keys and their deliveries.",
     "orders:cancel": "Cancel orders.",
     "events:replay": "Send events of the past again.",
-    "masks:admin": "Choose a mask profile that shows personal or finance fields.",
+    "masks:admin": "See personal and finance fields in clear; choose any mask profile.",
     "money:read": "Read charges, rates and invoices; every read is audited.",
     "exceptions:read": "Read exceptions and reconciliation.",
     "exceptions:write": "Assign, resolve and comment exceptions.",
