@@ -27,7 +27,8 @@ from web.api.describe import describe
 from web.api.paging import json
 from web.api.schemas import EventTypeInfo
 from web.api.security import REQUEST, Partner, partner_of
-from web.api.writes import again
+from web.api.writes import again, raw
+from web.masking import profile_of
 from wms.access.rules import ApiClient, OwnerForbidden
 from wms.db import Db, Tx
 from wms.documents import BadDocument, DocumentError, decode, parse
@@ -125,12 +126,11 @@ def site_of(request: REQUEST, code: str) -> Site:
 
 
 def mask_of(request: REQUEST, client: ApiClient) -> Mask:
-    """Personal and finance fields are for keys that an admin opened for them."""
+    """Personal and finance fields are for keys with the scopes for them."""
     state = request.app.state
     if "mask_key" not in state:
         state["mask_key"] = Vault(state.settings).mask_key
-    profile = "full" if "masks:admin" in client.scopes else "default"
-    return Mask(profile, state["mask_key"])
+    return Mask(profile_of(client), state["mask_key"])
 
 
 async def _owners(db: Db, client: ApiClient, asked: str) -> set[str] | None:
@@ -170,7 +170,8 @@ async def list_events(request: REQUEST) -> Response[Any]:
         types=reading.types, owners=reading.owners,
     )  # fmt: skip
     events: list[Any] = [msgspec.Raw(reading.show(row)) for row in found.rows]
-    return json(EventPage(events, found.next_after, found.head, found.first, found.caught_up))
+    page = EventPage(events, found.next_after, found.head, found.first, found.caught_up)
+    return raw(msgspec.json.encode(page), 200)  # masked already
 
 
 @get(EVENTS + "/{id:str}", summary="One event by its id", **describe(
@@ -181,7 +182,7 @@ async def show_event(request: REQUEST) -> Response[Any]:
     event_id = read_id(str(request.path_params["id"]))
     async with reading.partner.db.reading() as tx:
         row = await find_event(tx, reading.warehouse_id, event_id, reading.owners)
-    return json(msgspec.Raw(reading.show(row)))
+    return raw(reading.show(row), 200)
 
 
 @get(f"{SITE}/blocks", summary="Sealed blocks: a root for each run of the log, chained",
