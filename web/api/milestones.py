@@ -69,17 +69,17 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/v1/milestones", status_code=201, summary="Report carrier statuses",
       **describe("milestones:write", takes=MilestoneDoc,
-                 answers={200: MilestoneBatch, 201: MilestoneOutcome},
+                 answers={200: MilestoneBatch | MilestoneOutcome, 201: MilestoneOutcome},
                  refuses=("malformed-body", "validation-failed")))  # fmt: skip
 async def post_milestones(request: REQUEST) -> Response[Any]:
-    """One: 201, or 200 when it is known. NDJSON: 200 with an outcome for each line.
+    """One: 201, or 200 when it is known. NDJSON: 207 with an outcome for each line.
 
     `parked`: no carton has that tracking number yet; it is kept for 30 days and recorded then.
     """
     client = await client_with(request, "milestones:write")
     body = await request.body()
     if request.headers.get("content-type", "").partition(";")[0].strip() == NDJSON:
-        return json(MilestoneBatch(await _many(request, client, body)))
+        return json(MilestoneBatch(await _many(request, client, body)), 207)
     document, _unknown = parse(decode(body), MilestoneDoc)
     [done] = await _record(request, client, [document])
     return json(done, 200 if done.outcome == "exists" else 201)
