@@ -24,6 +24,8 @@ from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
 TRIES = 20
+# First choices from what lies as near to the start as these shares of the items are to be had.
+NEAR_SHARES = (0.7, 1.0)
 THRESHOLDS = (0.0, 0.0, 0.01, 0.03)
 
 
@@ -105,7 +107,9 @@ def plan_scattered(
         as_station(rough, rough.place(start), "start"),
         as_station(rough, rough.place(end), "end"),
     )
-    chosen, rounds, reason = _choose(floor, goal, usable, places, watch, seed)
+    home = as_station(rough, rough.place(start), "start").x
+    away = [abs(rough.grid.xs[places[row.spot].column] - home) for row in usable]
+    chosen, rounds, reason = _choose(floor, goal, usable, away, places, watch, seed)
     picks = _picks(goal, [row for row, on in zip(usable, chosen, strict=True) if on])
     route = plan_route(layout, [pick.spot for pick in picks], start, end)
     turn = {spot: number for number, spot in enumerate(route.order)}
@@ -130,6 +134,7 @@ def _choose(
     floor: FloorMap,
     goal: dict[str, int],
     usable: list[Stock],
+    away: list[int],
     places: dict[str, Place],
     watch: Watch,
     seed: int,
@@ -148,6 +153,13 @@ def _choose(
     for together in (False, True):
         length = int(inner.construct(flat, shelf, work, np.array(scarce), together))
         plans.append((length, chosen.copy()))
+    for rows in _near_first(goal, usable, away):
+        # Only what lies near the start: short tours that the cheapest next bin leads away from.
+        part = _shelf(floor, goal, [usable[row] for row in rows], places, seed)
+        length = int(inner.construct(flat, part, work, np.array(scarce), False))
+        near = np.zeros(len(usable), np.int64)
+        near[rows] = part[int(part[inner.CHOSEN]) :][: len(rows)]
+        plans.append((length, near))
     length, best = min(plans, key=lambda plan: plan[0])
     kept = best.copy()
     costs, rounds = np.array([length, length]), 0
@@ -164,6 +176,25 @@ def _choose(
         if rounds % 8 == 0:
             inner.restart(shelf, best, kept, costs)
         inner.ruin_and_recreate(flat, shelf, work, best, kept, costs, TRIES, threshold)
+
+
+def _near_first(goal: dict[str, int], usable: list[Stock], away: list[int]) -> list[list[int]]:
+    """Rows of stock within some distances sideways of the start, each part enough for the demand.
+
+    An item that is not to be had within the distance may be taken as near as it is.
+    """
+    left, reach = dict(goal), dict.fromkeys(goal, 0)
+    for row in sorted(range(len(usable)), key=lambda row: away[row]):
+        if left[usable[row].item] > 0:
+            left[usable[row].item] -= usable[row].qty
+            reach[usable[row].item] = away[row]
+    ranked = sorted(reach.values())
+    limits = {ranked[int(share * (len(ranked) - 1))] for share in NEAR_SHARES}
+    parts = [
+        [row for row, far in enumerate(away) if far <= max(limit, reach[usable[row].item])]
+        for limit in sorted(limits)
+    ]
+    return [rows for rows in parts if len(rows) < len(usable)]
 
 
 def _shelf(
