@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from sqlalchemy import text
 
-from tests.world import World, scalar
+from tests.world import PIN, World, badge, scalar
 from web.app import create_app
 from wms.settings import Settings
 
@@ -139,6 +139,22 @@ async def test_the_company_account_opens_the_office_with_the_roles_of_the_badge(
     ) == "user:SUE"  # fmt: skip
     again = await finish(browser, answer)  # the code and the cookie are spent
     assert again.status_code == 401
+
+
+async def test_an_admin_enters_whose_company_account_it_is(
+    world: World, browser: httpx.AsyncClient, provider: Provider
+) -> None:
+    form = {"badge": badge("ADA"), "pin": PIN}
+    assert (await browser.post("/office/login", data=form)).status_code == 303
+    page = await browser.get("/office/access")
+    assert 'value="sue@house.test"' in page.text
+    for code, email in (("SUE", ""), ("ADA", "sue@house.test"), ("PIA", "SUE@house.test")):
+        await browser.post(f"/office/access/people/{code}/email", data={"email": email})
+    page = await browser.get("/office/access")
+    assert page.text.count("sue@house.test") == 1  # one address, one person
+    provider.says = {"email": "sue@house.test"}
+    await finish(browser, await begin(browser, provider))
+    assert (await browser.get("/office/access/clients")).status_code == 200  # it is ADA now
 
 
 async def test_every_way_the_answer_may_be_wrong_leaves_nobody_signed_in(

@@ -57,7 +57,11 @@ async def show(request: REQUEST) -> Response[Any]:
         signed_in = await queries.list_signed_in(tx, face.session.warehouse_id, face.stamp.at)
     where = {person.code: person for person in signed_in}
     known.sort(key=lambda person: (not person.locked, person.code))
-    return page(request, face, "access", "access", people=known, where=where, tab="people")
+    provider = bool(request.app.state.settings.oidc_issuer)
+    return page(
+        request, face, "access", "access", people=known, where=where, tab="people",
+        provider=provider,
+    )  # fmt: skip
 
 
 @post(f"{ACCESS}/people/{{code:str}}/unlock", guards=GUARDS, include_in_schema=False)

@@ -19,6 +19,7 @@ class Person(msgspec.Struct, kw_only=True):
     roles: tuple[str, ...]
     active: bool
     locked: bool
+    email: str | None = None
 
 
 class SignedIn(msgspec.Struct, kw_only=True):
@@ -34,7 +35,7 @@ class SignedIn(msgspec.Struct, kw_only=True):
 
 PEOPLE = text(
     """
-    SELECT id, code, name, roles, active, failed_pins >= :attempts_max AS locked
+    SELECT id, code, name, roles, active, failed_pins >= :attempts_max AS locked, email
       FROM app_user ORDER BY code
     """
 )
