@@ -94,6 +94,7 @@ async def test_many_go_in_line_by_line(erp: httpx.AsyncClient, world: World) -> 
     lines = [status(), status("nonsense", occurred_at="yesterday"), status("in_transit", hours=1)]
     body = b"\n".join(map(msgspec.json.encode, lines)) + b"\n{\n"
     answer = await erp.post(PATH, content=body, headers={"Content-Type": "application/x-ndjson"})
+    assert answer.status_code == 207
     assert [each["outcome"] for each in answer.json()["outcomes"]] == [
         "created", "rejected", "created", "rejected",
     ]  # fmt: skip

@@ -69,7 +69,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/v1/milestones", status_code=201, summary="Report carrier statuses",
       **describe("milestones:write", takes=MilestoneDoc,
-                 answers={200: MilestoneBatch | MilestoneOutcome, 201: MilestoneOutcome},
+                 answers={200: MilestoneOutcome, 201: MilestoneOutcome, 207: MilestoneBatch},
                  refuses=("malformed-body", "validation-failed")))  # fmt: skip
 async def post_milestones(request: REQUEST) -> Response[Any]:
     """One: 201, or 200 when it is known. NDJSON: 207 with an outcome for each line.
