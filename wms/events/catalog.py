@@ -63,10 +63,7 @@ from wms.events.payload_stock import (
     CountStarted,
     CountVarianceRecorded,
     HandlingUnitClosed,
-    HandlingUnitCreated,
     InventoryAdjusted,
-    InventoryAllocated,
-    InventoryDeallocated,
     InventoryLevelChanged,
     InventoryMoved,
     InventoryShortageFound,
@@ -175,12 +172,6 @@ TYPES: dict[str, EventType] = {
     "inventory.status_changed": EventType(
         InventoryStatusChanged, LINE, STOCK, "Hold, release, quarantine, damage, expiry."
     ),
-    "inventory.allocated": EventType(
-        InventoryAllocated, LINE, STOCK, "Stock was reserved for an order line."
-    ),
-    "inventory.deallocated": EventType(
-        InventoryDeallocated, LINE, STOCK, "A reservation was released."
-    ),
     "inventory.level_changed": EventType(
         InventoryLevelChanged, LINE, STOCK, "New totals of an item; newest wins.", level=True
     ),
@@ -190,9 +181,6 @@ TYPES: dict[str, EventType] = {
     "inventory.snapshot_published": EventType(
         InventorySnapshotPublished, DOCUMENT, "snapshot/<owner>",
         "The trial balance of an owner's stock at a log position.",
-    ),
-    "handling_unit.created": EventType(
-        HandlingUnitCreated, SCAN, "lpn/<code>", "A license plate came into use."
     ),
     "handling_unit.closed": EventType(
         HandlingUnitClosed, SCAN, "lpn/<code>", "A license plate was closed."

@@ -2,7 +2,7 @@
 
 from msgspec import field
 
-from wms.events.groups import Doc, Line, Loc, Payload, Reason, Stk, When, Who
+from wms.events.groups import Doc, Loc, Payload, Reason, Stk, Who
 
 
 class InventoryMoved(Payload):
@@ -40,21 +40,6 @@ class InventoryStatusChanged(Payload):
     who: Who | None = None
 
 
-class InventoryAllocated(Payload):
-    allocation_id: str
-    stock: Stk
-    order: Doc
-    line: Line | None = None
-    location: Loc | None = None
-    kind: str = "hard"
-    expires_at: When | None = None
-    reason: Reason | None = None
-
-
-class InventoryDeallocated(InventoryAllocated):
-    pass
-
-
 class InventoryLevelChanged(Payload):
     sku: str
     owner: str
@@ -79,17 +64,13 @@ class InventoryShortageFound(Payload):
     who: Who | None = None
 
 
-class HandlingUnitCreated(Payload):
+class HandlingUnitClosed(Payload):
     lpn: str
     type: str
     sscc: str = ""
     parent_lpn: str = ""
     contents: list[Stk] = field(default_factory=list)
     location: Loc | None = None
-
-
-class HandlingUnitClosed(HandlingUnitCreated):
-    pass
 
 
 class CountStarted(Payload):
