@@ -12,12 +12,15 @@ from web.api.security import REQUEST
 from web.masking import shown
 from web.paging import BadPage
 
+DIGITS_MAX = 9
+SHOWN_MAX = 40  # of a wrong value that is told back
+
 
 def limit_of(request: REQUEST, most: int, default: int = 50) -> int:
     """How many the page shall hold. Raises BadPage."""
     given = request.query_params.get("limit", str(default))
-    if not given.isdigit():
-        raise BadPage(name="limit", value=given)
+    if not (given.isascii() and given.isdigit() and len(given) <= DIGITS_MAX):
+        raise BadPage(name="limit", value=given[:SHOWN_MAX])
     return max(1, min(int(given), most))
 
 
