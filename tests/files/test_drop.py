@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.world import World, scalar
 from wms.files import inbox
-from wms.files.drop import Looks, stamp_of, take_waiting, watch
+from wms.files.drop import Looks, stamp_of, take_waiting, watch, watch_files
 from wms.files.inbox import NewFile
 from wms.files.intake import take_in
 
@@ -100,3 +101,13 @@ async def test_two_processes_take_one_file_once(world: World) -> None:
     took = await asyncio.gather(*(take_in(world.db, stamp, first) for _ in range(4)))
     assert sorted(took) == [False, False, False, True]
     assert await scalar(world, "SELECT count(*) FROM outbox WHERE type = 'order.accepted'") == 1
+
+
+async def test_the_chore_watches_the_folder_of_the_settings(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WMS_DROP_DIR", str(tmp_path))
+    put(tmp_path, "day.csv", ORDERS)
+    assert await watch_files(world.db) == 0
+    assert await watch_files(world.db) == 1
+    assert report(tmp_path / "done/W1/orders/day.csv")["state"] == "done"
