@@ -7,12 +7,13 @@ from tests.access.conftest import PROXY, Agent
 from tests.world import World, stamp
 from wms.access import audit, clients
 from wms.access.audit import Who
+from wms.access.rules import SCOPES
 
 
 async def key_of(world: World, code: str, **more: object) -> dict[str, str]:
     async with world.db.transaction() as tx:
         key = await clients.create_client(
-            tx, code, **{"warehouse_ids": [world.warehouse_id], **more}  # type: ignore[arg-type]
+            tx, code, **{"warehouse_ids": [world.warehouse_id], "scopes": tuple(SCOPES), **more}  # type: ignore[arg-type]
         )
     return {"authorization": f"Bearer {key}"}
 

@@ -8,7 +8,7 @@ from wms.access import api_keys, clients
 from wms.access.api_keys import BadLifetime, NoSuchKey, TooManyKeys
 from wms.access.clients import BadClientCode, ClientExists, ScopeUnknown
 from wms.access.hashing import secret_hash
-from wms.access.rules import SCOPES, KeyExpired, KeyUnknown
+from wms.access.rules import USUAL, KeyExpired, KeyUnknown
 
 PEPPER = b"of this installation"
 
@@ -22,7 +22,7 @@ async def test_a_key_finds_its_partner_until_it_is_renewed_or_off(world: World) 
         key = await clients.create_client(tx, "ERP", warehouse_ids=[world.warehouse_id])
         found = await clients.get_client(tx, key)
         assert (found.code, found.warehouse_ids) == ("ERP", (world.warehouse_id,))
-        assert (found.owner_ids, found.scopes) == ((), tuple(SCOPES))
+        assert (found.owner_ids, found.scopes) == ((), USUAL)
         renewed = await clients.renew_key(tx, "ERP")
         with pytest.raises(KeyUnknown):
             await clients.get_client(tx, key)

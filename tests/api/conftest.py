@@ -9,6 +9,7 @@ from litestar import Litestar
 from tests.world import World
 from web.app import create_app
 from wms.access.clients import create_client
+from wms.access.rules import SCOPES
 from wms.settings import Settings
 
 
@@ -23,7 +24,9 @@ async def app(world: World) -> AsyncIterator[Litestar]:
 async def erp(app: Litestar, world: World) -> AsyncIterator[httpx.AsyncClient]:
     """A partner with every scope."""
     async with world.db.transaction() as tx:
-        key = await create_client(tx, "ERP", warehouse_ids=[world.warehouse_id])
+        key = await create_client(
+            tx, "ERP", warehouse_ids=[world.warehouse_id], scopes=tuple(SCOPES)
+        )
     headers = {"Authorization": f"Bearer {key}"}
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(

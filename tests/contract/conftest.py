@@ -18,6 +18,7 @@ from tests.conftest import execute
 from tests.world import World, small_warehouse
 from web.app import create_app
 from wms.access.clients import create_client
+from wms.access.rules import SCOPES
 from wms.db import Db
 from wms.embedded import EmbeddedPostgres
 from wms.partner.client import Client
@@ -49,7 +50,9 @@ async def served(
     world = await small_warehouse(db)
     await w.stock(world, "MUG", "A-01-01", 500)
     async with db.transaction() as tx:
-        key = await create_client(tx, "ERP", warehouse_ids=[world.warehouse_id])
+        key = await create_client(
+            tx, "ERP", warehouse_ids=[world.warehouse_id], scopes=tuple(SCOPES)
+        )
     settings = Settings(
         database_url=postgres.url(name), pool_size=4, egress_allow="127.0.0.0/8",
         data_dir=tmp_path_factory.mktemp("installation"),

@@ -17,7 +17,7 @@ from wms.access.api_keys import (
     make_key,
     revoke_all,
 )
-from wms.access.rules import SCOPES, ApiClient, KeyUnknown
+from wms.access.rules import SCOPES, USUAL, ApiClient, KeyUnknown
 from wms.db import Tx, row, rows
 from wms.errors import Conflict, Invalid
 
@@ -116,7 +116,7 @@ async def create_client(
     code: str,
     *,
     warehouse_ids: Sequence[int],
-    scopes: Sequence[str] = tuple(SCOPES),
+    scopes: Sequence[str] = USUAL,
     owner_ids: Sequence[int] = (),
     pepper: bytes = b"",
     days: int = DAYS_MAX,
