@@ -78,7 +78,7 @@ def test_every_event_type_is_a_webhook_and_a_message(document: dict[str, Any]):
 
 
 def test_the_documents_are_served_and_read_by_people(document: dict[str, Any]):
-    made = Litestar(route_handlers=publication.HANDLERS, openapi_config=None)
+    made = Litestar(publication.HANDLERS, openapi_config=None, logging_config=None)
     with TestClient(made) as client:
         served = client.get("/v1/openapi.json").json()
         assert set(served["paths"]) < set(document["paths"])
