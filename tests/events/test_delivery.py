@@ -18,6 +18,7 @@ from wms.events import endpoints, worker
 from wms.events.egress import BadUrl
 from wms.events.endpoints import NotVerified
 from wms.events.rules import Schedule, Tuning
+from wms.events.webhooks import content_type
 from wms.events.worker import EventWorker, drain
 
 
@@ -87,6 +88,17 @@ async def test_headers_repeat_the_body_and_attempts_are_logged(
         )  # fmt: skip
         rows = [(row.n, row.status, row[2], row.trigger, row.body) for row in found]
     assert rows == [(1, 503, "server_error", "live", "not now"), (2, 204, "ok", "retry", "")]
+
+
+async def test_a_receiver_may_ask_for_the_content_type_of_cloudevents(
+    bed: Bed, receiver: Receiver, quick: Tuning
+):
+    await bed.subscribe(receiver, media="cloudevents")
+    await bed.tell("A")
+    assert await drain(bed.db, bed.settings, quick)
+    assert receiver.got[0].headers["content-type"] == "application/cloudevents+json"
+    assert (receiver.unverified, content_type("json", "batch")) == (0, "application/json")
+    assert content_type("cloudevents", "batch") == "application/cloudevents-batch+json"
 
 
 async def test_a_failing_message_delays_only_its_own_key(

@@ -28,7 +28,7 @@ from wms.events.replays import Replaying
 from wms.events.retries import Retries
 from wms.events.rules import Health, Tuning, Verdict
 from wms.events.subscription import Subscription
-from wms.events.webhooks import Outcome, Sender
+from wms.events.webhooks import Outcome, Sender, content_type
 from wms.events.window import SENDING, Item, Window
 
 log = logging.getLogger("wms.events")
@@ -60,8 +60,9 @@ class Delivery:
         self.window = Window({lane.lane: lane.pos for lane in held}, endpoint.lanes)
         self.health = Health(tuning, endpoint.max_inflight)
         self.sender = Sender(
-            endpoint.url, egress, endpoint.timeout_ms / 1000, endpoint.max_inflight
-        )
+            endpoint.url, egress, endpoint.timeout_ms / 1000, endpoint.max_inflight,
+            content_type(endpoint.media, endpoint.mode),
+        )  # fmt: skip
         mine = [lane for lane in range(64) if lane & self.window.mask in self.held]
         self.place = Place(self.warehouse_id, endpoint.id, mine, endpoint.on_dead == "block_key")
         self.subscription = Subscription(endpoint)

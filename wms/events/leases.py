@@ -32,6 +32,7 @@ class EndpointRow(msgspec.Struct, kw_only=True):
     owners: list[str]
     predicate: dict[str, Any] | None
     mode: str
+    media: str
     lanes: int
     max_batch: int
     max_inflight: int
@@ -57,9 +58,9 @@ class Held(msgspec.Struct, kw_only=True):
 
 ACTIVE = text(
     """
-    SELECT id, code, url, warehouses, types, owners, predicate, mode, lanes, max_batch,
-           max_inflight, rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts,
-           allow, probes
+    SELECT id, code, url, warehouses, types, owners, predicate, mode, media, lanes,
+           max_batch, max_inflight, rate_per_s, timeout_ms, mask_profile, conflate, on_dead,
+           log_attempts, allow, probes
       FROM endpoint WHERE state = 'active' ORDER BY id
     """
 )

@@ -9,6 +9,7 @@ from wms.events import keys
 from wms.events.leases import EndpointRow
 from wms.events.masks import require_profile
 from wms.events.subscription import BadPredicate, Subscription
+from wms.events.tables import MEDIA
 
 Word = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Words = Annotated[list[Word], msgspec.Meta(max_length=500)]
@@ -29,6 +30,7 @@ class NewEndpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     owners: Words = msgspec.field(default_factory=list)
     predicate: dict[str, Any] | None = None
     mode: str = "ordered"
+    media: str = "json"
     lanes: int = 1
     max_inflight: int = 32
     max_batch: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
@@ -53,6 +55,7 @@ def check_new(new: NewEndpoint, sites: set[str]) -> None:
     bad += [("warehouses", f"no warehouse {code}") for code in new.warehouses if code not in sites]
     for field, allowed in {
         "mode": ("ordered", "unordered", "batch"),
+        "media": MEDIA,
         "on_dead": ("continue", "block_key"),
         "log_attempts": ("all", "failures"),
         "start": ("now", "beginning"),

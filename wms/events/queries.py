@@ -128,6 +128,7 @@ class EndpointView(msgspec.Struct, kw_only=True):
     owners: list[str]
     predicate: dict[str, Any] | None
     mode: str
+    media: str
     max_inflight: int
     rate_per_s: int | None
     timeout_ms: int
@@ -148,10 +149,10 @@ class EndpointView(msgspec.Struct, kw_only=True):
 
 ENDPOINTS = text(
     """
-    SELECT id, code, name, url, state, warehouses, types, owners, predicate, mode, max_inflight,
-           rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts, team, contact,
-           breaker,
-           breaker_until, failing_since, last_class, verified_at, created_at, created_by
+    SELECT id, code, name, url, state, warehouses, types, owners, predicate, mode, media,
+           max_inflight, rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts,
+           team, contact, breaker, breaker_until, failing_since, last_class, verified_at,
+           created_at, created_by
       FROM endpoint WHERE CAST(:code AS text) IS NULL OR code = :code ORDER BY code
     """
 )

@@ -51,6 +51,7 @@ def _at(name: str, **kw: Any) -> Column[Any]:
 
 ENDPOINT_STATES = ("unverified", "active", "paused", "suspended", "blocked")
 MODES = ("ordered", "unordered", "batch")
+MEDIA = ("json", "cloudevents")
 PARKED_STATES = ("due", "waiting", "inflight", "dead")
 VERDICTS = ("processed", "rejected", "deferred")
 REPLAY_STATES = ("running", "done", "cancelled")
@@ -157,6 +158,7 @@ endpoint = Table(
     col("owners", ARRAY(Text), default="'{}'"),  # stock owners; empty means all
     col("predicate", JSONB, null=True),
     col("mode", Text, default="'ordered'"),
+    col("media", Text, default="'json'"),  # what the content-type header says
     col("lanes", SmallInteger, default="1"),
     col("max_batch", SmallInteger, default="100"),
     col("max_inflight", SmallInteger, default="32"),
@@ -184,6 +186,7 @@ endpoint = Table(
     col("probes", Integer, default="0"),  # raised by a person: look now whether it answers
     CheckConstraint(f"state in {ENDPOINT_STATES}", name="state_known"),
     CheckConstraint(f"mode in {MODES}", name="mode_known"),
+    CheckConstraint(f"media in {MEDIA}", name="media_known"),
     CheckConstraint("lanes in (1, 2, 4, 8, 16, 32, 64)", name="lanes_power_of_two"),
     CheckConstraint("on_dead in ('continue', 'block_key')", name="on_dead_known"),
     CheckConstraint("log_attempts in ('all', 'failures')", name="log_attempts_known"),

@@ -20,7 +20,7 @@ from wms.events.outcomes import ADD_ATTEMPT, Batch
 from wms.events.queries import EndpointView
 from wms.events.samples import sample_data
 from wms.events.signing import live_secrets
-from wms.events.webhooks import Sender
+from wms.events.webhooks import Sender, content_type
 from wms.events.window import Item
 from wms.ids import uuid7
 from wms.settings import Settings
@@ -74,7 +74,8 @@ async def try_out(
         allowed = await row(tx, ALLOWED, _Allowed, id=view.id)
         sealed = await live_secrets(tx, [view.id])
     egress = endpoints.egress_of(settings, allowed.allow if allowed else [])
-    sender = Sender(view.url, egress, view.timeout_ms / 1000, 1)
+    named = content_type(view.media, view.mode)
+    sender = Sender(view.url, egress, view.timeout_ms / 1000, 1, named)
     sender.secrets = [vault.open(secret) for secret in sealed]
     batch = f"bat_{uuid7().hex}" if view.mode == "batch" else ""
     try:

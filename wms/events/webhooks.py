@@ -43,10 +43,21 @@ class Outcome(msgspec.Struct, kw_only=True):
     kids: list[str] = msgspec.field(default_factory=list)
 
 
+def content_type(media: str, mode: str) -> str:
+    """What the body is called: plain JSON, or CloudEvents in structured (batch) mode."""
+    if media == "json":
+        return "application/json"
+    batch = "-batch" if mode == "batch" else ""
+    return f"application/cloudevents{batch}+json"
+
+
 class Sender:
     """Requests to one URL, on connections of its own; a slow receiver holds up nobody else."""
 
-    def __init__(self, url: str, egress: Egress, timeout_s: float, connections: int) -> None:
+    def __init__(
+        self, url: str, egress: Egress, timeout_s: float, connections: int,
+        media: str = "application/json",
+    ) -> None:  # fmt: skip
         """Raises BadUrl."""
         self.url = url
         self.timeout_s = timeout_s
@@ -70,7 +81,7 @@ class Sender:
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
             auto_decompress=False,
-            headers={"user-agent": USER_AGENT, "content-type": "application/json"},
+            headers={"user-agent": USER_AGENT, "content-type": media},
         )
 
     def _make_socket(self, info: tuple[Any, ...]) -> socket.socket:
