@@ -23,11 +23,11 @@ from wms.events.leases import EndpointRow, Held, LeaseLost, fence
 from wms.events.masks import Mask
 from wms.events.outcomes import Batch
 from wms.events.parking import Place
-from wms.events.queries import read_log
 from wms.events.replays import Replaying
 from wms.events.retries import Retries
 from wms.events.rules import Health, Tuning, Verdict
 from wms.events.subscription import Subscription
+from wms.events.tail import read_on
 from wms.events.webhooks import Outcome, Sender, content_type
 from wms.events.window import SENDING, Item, Window
 
@@ -143,16 +143,15 @@ class Delivery:
             return
         while len(self.window) < self.tuning.read_size and not self.stopping:
             self._read_at = now
-            self.at_head = await self._read()
+            self.at_head = await self._read(now)
             if self.at_head:
                 return
 
-    async def _read(self) -> bool:
+    async def _read(self, asked_at: float) -> bool:
         """Read on; True when the head of the stream was reached."""
-        page = await read_log(
-            self.db, self.warehouse_id, self.window.read_pos, self.tuning.read_size,
-            types=self.subscription.types, owners=self.subscription.owners,
-            about=self.subscription.about_me,
+        page = await read_on(
+            self.db, self.warehouse_id, self.window.read_pos, self.tuning.read_size, asked_at,
+            self.subscription,
         )  # fmt: skip
         for row in page.rows:
             if self.window.is_mine(row) and self.subscription.wants(row):
