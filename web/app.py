@@ -70,7 +70,7 @@ async def _life(app: Litestar) -> AsyncIterator[None]:
 async def _warm_planning() -> None:
     """The first wave must not wait for a compiler; without the pool it falls back by itself."""
     try:
-        await pool.offload(warm_up, timeout_s=WARM_UP_S)
+        await pool.start(warm_up, WARM_UP_S)
     except (pool.PlanTimeout, pool.PlanFailed) as trouble:
         log.warning("planning is not warm yet: %s", trouble)
 

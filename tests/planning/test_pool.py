@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,30 @@ async def test_work_that_queues_behind_an_overrun_is_done_by_the_next_worker(poo
     assert await asyncio.gather(*queued) == [0, 1, 2, 3]
     with pytest.raises(PlanTimeout):
         await overrun
+
+
+async def test_an_impatient_caller_does_not_end_a_worker_that_is_starting():
+    pool = PlanPool(prepare=partial(time.sleep, 0.5))
+    try:
+        for _ in range(3):
+            with pytest.raises(PlanTimeout):
+                await pool.offload(abs, -1, timeout_s=0.05)
+        first = pool._executor
+        assert await pool.offload(abs, -1, timeout_s=30) == 1
+        assert pool._executor is first
+    finally:
+        pool.close()
+
+
+async def test_after_an_overrun_the_next_worker_prepares_before_anybody_asks():
+    pool = PlanPool(prepare=partial(time.sleep, 0.2))
+    try:
+        with pytest.raises(PlanTimeout):
+            await pool.offload(time.sleep, 60, timeout_s=5)
+        await asyncio.sleep(3)
+        assert await pool.offload(abs, -1, timeout_s=1) == 1
+    finally:
+        pool.close()
 
 
 def plan_once_and_be_killed() -> None:

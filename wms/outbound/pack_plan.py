@@ -39,7 +39,7 @@ async def with_proposal(tx: Tx, bench: Bench) -> Bench:
     """The bench with the carton to take now, where no plan names one and there is time to ask."""
     known = all(min(content.unit_mm) > 0 for content in bench.inside)
     asking = bench.carton is None and bench.inside and not bench.planned and not bench.stopped
-    if not (asking and known and pool.is_running()):
+    if not (asking and known and pool.is_ready()):
         return bench
     qty = Counter[int]()
     for content in bench.inside:

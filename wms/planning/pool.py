@@ -10,9 +10,10 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
@@ -39,13 +40,22 @@ def _end_with_parent() -> None:
 
 
 class PlanPool:
-    """A small set of worker processes for pure planning functions."""
+    """A small set of worker processes for pure planning functions.
 
-    def __init__(self, workers: int = 1) -> None:
+    `prepare` runs in each new worker before its first work (imports, compiled kernels); nobody's
+    patience is counted against it, or an impatient caller would end every worker while it starts.
+    """
+
+    def __init__(self, workers: int = 1, prepare: Callable[[], object] = os.getpid) -> None:
         if workers < 1:
             raise ValueError(f"workers must be >= 1, not {workers}")
         self.workers = workers
+        self.prepare = prepare
         self._executor: ProcessPoolExecutor | None = None
+        self._prepared: list[Future[object]] = []
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            WeakKeyDictionary()
+        )
 
     def _running(self) -> ProcessPoolExecutor:
         if self._executor is None:
@@ -53,17 +63,18 @@ class PlanPool:
             self._executor = ProcessPoolExecutor(
                 self.workers, mp_context=spawn, initializer=_end_with_parent
             )
+            self._prepared = [self._executor.submit(self.prepare) for _ in range(self.workers)]
         return self._executor
 
-    def _discard(self, executor: ProcessPoolExecutor, *, kill: bool) -> None:
-        """Forget an executor; with `kill` its running work is ended, not awaited."""
-        if self._executor is executor:
-            self._executor = None
+    def _discard(self, executor: ProcessPoolExecutor) -> None:
+        """End an executor with what it runs; the next one prepares itself at once."""
         workers = list((getattr(executor, "_processes", None) or {}).values())
         executor.shutdown(wait=False, cancel_futures=True)
-        if kill:
-            for process in workers:
-                process.terminate()
+        for process in workers:
+            process.terminate()
+        if self._executor is executor:
+            self._executor = None
+            self._running()
 
     async def offload(self, fn: Callable[..., T], *args: Any, timeout_s: float) -> T:
         """Run `fn(*args)` in a worker. Arguments and result travel by pickle.
@@ -72,36 +83,47 @@ class PlanPool:
         `fn` itself raises.
         """
         loop = asyncio.get_running_loop()
+        turns = self._turns.setdefault(loop, asyncio.Semaphore(self.workers))
         end = loop.time() + timeout_s
-        for attempt in (1, 2):
-            executor = self._running()
-            job = None
-            try:
-                job = executor.submit(fn, *args)
-                return await asyncio.wait_for(asyncio.wrap_future(job), max(0.0, end - loop.time()))
-            except TimeoutError:
-                # Still queued: it was withdrawn. Running: the worker would go on with work nobody
-                # waits for, so it is ended, and other callers' work is tried once more.
-                if job is None or not job.cancelled():
-                    self._discard(executor, kill=True)
-                raise PlanTimeout(f"no plan after {timeout_s} s") from None
-            except asyncio.CancelledError:
-                # Withdrawn with the worker that another's overrun ended, or we are cancelled.
-                task = asyncio.current_task()
-                if job is None or not job.cancelled() or (task is not None and task.cancelling()):
-                    raise
-                if attempt == 2:
-                    raise PlanFailed("the planning worker was ended twice") from None
-            except BrokenProcessPool:
-                self._discard(executor, kill=True)
-                if attempt == 2:
-                    raise PlanFailed("the planning worker died twice") from None
-        raise AssertionError("unreachable")
+        try:
+            async with asyncio.timeout_at(end):
+                await turns.acquire()
+        except TimeoutError:
+            raise PlanTimeout(f"no planning worker was free within {timeout_s} s") from None
+        try:
+            for _attempt in (1, 2):
+                try:
+                    return await self._run(fn, args, end)
+                except BrokenProcessPool:
+                    continue
+                except TimeoutError:
+                    raise PlanTimeout(f"no plan after {timeout_s} s") from None
+            raise PlanFailed("the planning worker died twice")
+        finally:
+            turns.release()
+
+    async def _run(self, fn: Callable[..., T], args: tuple[Any, ...], end: float) -> T:
+        """With a worker of one's own: whoever overruns ends that work, and nobody else's."""
+        executor = self._running()
+        begun = False
+        try:
+            async with asyncio.timeout_at(end):
+                for each in self._prepared:
+                    await asyncio.shield(asyncio.wrap_future(each))
+                begun = True
+                return await asyncio.wrap_future(executor.submit(fn, *args))
+        except (TimeoutError, asyncio.CancelledError):
+            if begun:
+                self._discard(executor)
+            raise
+        except BrokenProcessPool:
+            self._discard(executor)
+            raise
 
     @property
-    def is_running(self) -> bool:
-        """True when a worker was started, so that a short question need not wait for one."""
-        return self._executor is not None
+    def is_ready(self) -> bool:
+        """True when a worker is prepared, so that a short question need not wait for one."""
+        return self._executor is not None and all(each.done() for each in self._prepared)
 
     def close(self) -> None:
         """End the workers; waits for the processes to be gone."""
@@ -115,14 +137,23 @@ class PlanPool:
 _shared = PlanPool()
 
 
+async def start(prepare: Callable[[], object], timeout_s: float) -> None:
+    """Start the process-wide pool, each of whose workers prepares itself this way.
+
+    Raises PlanTimeout, PlanFailed, and what `prepare` raises.
+    """
+    _shared.prepare = prepare
+    await _shared.offload(os.getpid, timeout_s=timeout_s)
+
+
 async def offload(fn: Callable[..., T], *args: Any, timeout_s: float) -> T:
     """`PlanPool.offload` on the process-wide pool."""
     return await _shared.offload(fn, *args, timeout_s=timeout_s)
 
 
-def is_running() -> bool:
-    """`PlanPool.is_running` of the process-wide pool."""
-    return _shared.is_running
+def is_ready() -> bool:
+    """`PlanPool.is_ready` of the process-wide pool."""
+    return _shared.is_ready
 
 
 def close() -> None:
