@@ -59,7 +59,7 @@ def floor_table(name: str, *parts: Any) -> sa.Table:
         name,
         metadata,
         sa.Column("warehouse_id", sa.Integer, sa.ForeignKey("warehouse.id"), primary_key=True),
-        sa.Column("id", sa.BigInteger, sa.Identity(cache=32), primary_key=True),
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
         *parts,
     )
 
