@@ -79,7 +79,11 @@ async def test_a_double_trigger_is_one_scan(page, shop):
         bin_label(BINS[0]),
     )
     await expect(page.locator("#show")).to_have_text("MUG-BLU")
-    await wait_for(lambda: heard(page), ["accepted", "tick"])
+
+    async def sounds() -> list[str]:
+        return sorted(await heard(page))  # on a slow device the second trigger may tick first
+
+    await wait_for(sounds, ["accepted", "tick"])
 
 
 async def test_fewer_are_keyed_on_the_glass(page, shop):

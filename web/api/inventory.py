@@ -91,7 +91,7 @@ async def list_balances(request: REQUEST) -> Response[Any]:
 async def list_movements(request: REQUEST) -> Response[Any]:
     """A walk from the start holds everything up to the `as_of_pos` of its first page.
 
-    Ids are drawn in blocks: a later movement may have a smaller id than the last one read. To
+    An act that commits later may have drawn its ids earlier than the last one read. To
     follow the floor, read the event log after that position.
     """
     partner = await partner_of(request, "inventory:read")

@@ -1,6 +1,6 @@
 """The ledger as partners read it: movements in the order of their ids, and a whole snapshot.
 
-Ids are drawn in blocks by each connection, so a movement made later may have a smaller id. A walk
+An act draws its ids before it commits, so a movement seen later may have a smaller id. A walk
 from the start holds everything up to the position its first page names; who wants to follow the
 floor reads the event log after that position.
 """
