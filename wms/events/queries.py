@@ -263,19 +263,22 @@ class AttemptView(msgspec.Struct, kw_only=True):
     kids: list[str]
 
 
-# attempt_event_ix or attempt_endpoint_ix, newest first.
-ATTEMPTS = text(
-    """
+# Warehouse by warehouse, because both indexes lead with it: attempt_endpoint_ix from its newest
+# end, or attempt_event_ix for one event.
+_ATTEMPTS = """
     SELECT w.code AS warehouse, a.at, a.pos, a.event_id, a.type, a.okey, a.n, a.trigger, a.status,
            a.class AS outcome, a.detail, a.ip, a.dns_ms, a.connect_ms, a.ttfb_ms, a.total_ms,
            a.body, a.kids
-      FROM attempt a JOIN warehouse w ON w.id = a.warehouse_id
-     WHERE a.endpoint_id = :endpoint_id
-       AND (CAST(:event_id AS uuid) IS NULL OR a.event_id = :event_id)
-       AND (NOT :failed OR a.class <> 'ok')
+      FROM warehouse w
+     CROSS JOIN LATERAL (
+       SELECT * FROM attempt t
+        WHERE t.warehouse_id = w.id AND t.endpoint_id = :endpoint_id
+          AND (NOT :failed OR t.class <> 'ok') {of_event}
+        ORDER BY t.at DESC, t.id DESC LIMIT :limit) a
      ORDER BY a.at DESC, a.id DESC LIMIT :limit
-    """
-)
+"""
+ATTEMPTS = text(_ATTEMPTS.format(of_event=""))
+ATTEMPTS_OF_EVENT = text(_ATTEMPTS.format(of_event="AND t.event_id = :event_id"))
 
 
 async def list_attempts(
@@ -285,8 +288,10 @@ async def list_attempts(
     failed: bool = False,
     limit: int = 100,
 ) -> list[AttemptView]:
-    values = {"endpoint_id": endpoint_id, "event_id": event_id, "failed": failed, "limit": limit}
-    return await rows(tx, ATTEMPTS, AttemptView, **values)
+    values = {"endpoint_id": endpoint_id, "failed": failed, "limit": limit}
+    if event_id is None:
+        return await rows(tx, ATTEMPTS, AttemptView, **values)
+    return await rows(tx, ATTEMPTS_OF_EVENT, AttemptView, **values, event_id=event_id)
 
 
 class _Site(msgspec.Struct):
