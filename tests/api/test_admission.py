@@ -22,6 +22,7 @@ from wms.ids import uuid7
 from wms.jobs import running
 
 PATH = "/v1/warehouses/W1/orders"
+STOCK = "/v1/warehouses/W1/inventory"
 
 
 async def test_partners_take_turns_and_who_went_away_is_passed_over() -> None:
@@ -137,9 +138,28 @@ async def test_a_chatty_reader_is_told_to_come_back(
     answers = [await erp.get(PATH) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert problem(answers[2])["type"] == "/problems/rate-limited"
-    headers = answers[2].headers
-    assert (headers["Retry-After"], headers["RateLimit-Limit"]) == ("2", "2")
-    assert (headers["RateLimit-Remaining"], headers["RateLimit-Reset"]) == ("0", "2")
+    assert answers[2].headers["Retry-After"] == "2"
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {
+        '"documents";q=2000;w=10, "reads";q=2;w=4'
+    }
+    assert [answer.headers["RateLimit"].partition(", ")[2] for answer in answers] == [
+        '"reads";r=1;t=2', '"reads";r=0;t=2', '"reads";r=0;t=2',
+    ]  # fmt: skip
+    assert answers[0].headers["RateLimit"].startswith('"documents";r=2000;t=0')
+    nobody = await erp.get(PATH, headers={"Authorization": "Bearer wms_x_y"})
+    assert nobody.status_code == 401
+    assert "RateLimit" not in nobody.headers
+
+
+@pytest.mark.parametrize("what", ["levels", "balances", "movements", "snapshots"])
+async def test_stock_is_read_in_turn_too(
+    erp: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setitem(admission.RATES, admission.READS, Rate(0.5, 1))
+    method = "POST" if what == "snapshots" else "GET"
+    answers = [await erp.request(method, f"{STOCK}/{what}") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert "again in 2 s" in problem(answers[1])["detail"]
 
 
 async def test_a_thousand_equal_requests_have_one_effect_and_one_answer(

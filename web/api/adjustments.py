@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, get, post
 
+from web.api.admission import reading
 from web.api.asked import number, word
 from web.api.describe import describe
 from web.api.paging import json, limit_of, page
@@ -60,7 +61,7 @@ async def get_request(request: REQUEST) -> Response[Any]:
     name = str(request.path_params["request_id"])
     if "\x00" in name:
         raise adjustments.UnknownRequest(request=name)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         return json(await adjustments.find(tx, partner.stamp, partner.client.code, name))
 
 
@@ -72,7 +73,7 @@ async def list_requests(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "inventory:read")
     limit = limit_of(request, adjustments.PAGE_MAX, 100)
     state = word(request, "state")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await adjustments.list_requests(
             tx, partner.stamp, partner.client.code, after=number(request, "after"), limit=limit,
             state=state if state in REQUEST_STATES else "",

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import ceil
 
 import msgspec
 
@@ -31,18 +32,14 @@ class QueueFull(Busy):
 
 
 class TooManyRequests(Refused):
-    """`headers` say the limit, what is left of it, and when to come back."""
-
-    say = "Too many requests: at most {limit} at once, and {per_s} a second."
+    say = (
+        "Too many requests: at most {limit} at once, and {per_s} a second. "
+        "Ask again in {retry_after_s} s."
+    )
 
     @property
     def headers(self) -> dict[str, str]:
-        return {
-            "Retry-After": str(self.facts["retry_after_s"]),
-            "RateLimit-Limit": str(self.facts["limit"]),
-            "RateLimit-Remaining": "0",
-            "RateLimit-Reset": str(self.facts["retry_after_s"]),
-        }
+        return {"Retry-After": str(self.facts["retry_after_s"])}
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -71,6 +68,12 @@ class Bucket:
             return (1 - self.tokens) / self.rate.per_s
         self.tokens -= 1
         return 0.0
+
+    def left(self, now: float) -> tuple[int, int]:
+        """Tokens there are, and the seconds until it is full (of an empty one, until the next)."""
+        tokens = min(float(self.rate.burst), self.tokens + (now - self.at) * self.rate.per_s)
+        missing = self.rate.burst - tokens if tokens >= 1 else 1 - tokens
+        return int(tokens), ceil(missing / self.rate.per_s)
 
 
 class Lane:
@@ -141,13 +144,19 @@ class Admission:
 
     def take(self, name: str, partner: str) -> float:
         """0 when the partner may go on, else the seconds to wait."""
-        now = time.monotonic()
+        return self._bucket(name, partner).take(time.monotonic())
+
+    def left(self, name: str, partner: str) -> tuple[int, int]:
+        """What is left for the partner, and when there is more."""
+        return self._bucket(name, partner).left(time.monotonic())
+
+    def _bucket(self, name: str, partner: str) -> Bucket:
         key = (name, partner)
         if key not in self._buckets:
             if len(self._buckets) > 10_000:
                 self._buckets.clear()
-            self._buckets[key] = Bucket(RATES[name], now)
-        return self._buckets[key].take(now)
+            self._buckets[key] = Bucket(RATES[name], time.monotonic())
+        return self._buckets[key]
 
 
 def lane_of(db: Db, name: str) -> Lane:
@@ -174,12 +183,34 @@ def crowded(partner: Partner) -> bool:
 @asynccontextmanager
 async def reading(partner: Partner) -> AsyncIterator[Tx]:
     """A read-only transaction when it is this partner's turn. Raises TooManyRequests."""
+    lane = require_reads(partner)
+    async with lane.turn(partner.client.code), partner.db.reading() as tx:
+        yield tx
+
+
+def require_reads(partner: Partner) -> Lane:
+    """The lane of reads, if this partner may ask one more now. Raises TooManyRequests."""
     wait_s = partner.db.memory(Admission).take(READS, partner.client.code)
     lane = lane_of(partner.db, READS)
     if wait_s > 0 or lane.full:
         rate = RATES[READS]
         raise TooManyRequests(
-            limit=rate.burst, per_s=int(rate.per_s), retry_after_s=max(1, int(wait_s + 0.999))
+            limit=rate.burst, per_s=int(rate.per_s), retry_after_s=max(1, ceil(wait_s))
         )
-    async with lane.turn(partner.client.code), partner.db.reading() as tx:
-        yield tx
+    return lane
+
+
+def limit_headers(db: Db, partner: str) -> dict[str, str]:
+    """What a partner may ask, and what is left of it (draft-ietf-httpapi-ratelimit-headers-10).
+
+    Over the quota a document becomes a job and a read is refused. The counts are this process's.
+    """
+    admission = db.memory(Admission)
+    policies = [
+        f'"{name}";q={rate.burst};w={ceil(rate.burst / rate.per_s)}' for name, rate in RATES.items()
+    ]
+    left = [(name, *admission.left(name, partner)) for name in RATES]
+    return {
+        "RateLimit-Policy": ", ".join(policies),
+        "RateLimit": ", ".join(f'"{name}";r={tokens};t={wait}' for name, tokens, wait in left),
+    }

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, get, post, put
 
+from web.api.admission import reading
 from web.api.asked import day, plain, word
 from web.api.describe import describe
 from web.api.paging import json, limit_of, page
@@ -68,7 +69,7 @@ class Why(msgspec.Struct):
 async def show_docks(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "appointments:read")
     asked, dock = day(request, "day"), word(request, "dock")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await appointments.list_free(tx, partner.stamp, asked, dock)
     return json(Docks(asked, list(found)))
 
@@ -94,7 +95,7 @@ async def put_appointment(request: REQUEST) -> Response[Any]:
                 refuses=("bad-request", "not-found")))  # fmt: skip
 async def get_appointment(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "appointments:read")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         return json(
             await appointments.find(tx, partner.stamp, partner.client, _name(request))
         )
@@ -114,7 +115,7 @@ async def list_appointments(request: REQUEST) -> Response[Any]:
     place = page_place(word(request, "after", 40))
     if place is not None and not 0 <= place[1] < 2**62:
         raise BadPage(name="after", value=str(place[1]))
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await appointments.list_appointments(
             tx, partner.stamp, partner.client, state=state, limit=limit,
             day=day(request, "day") if request.query_params.get("day") else None,

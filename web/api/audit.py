@@ -18,8 +18,7 @@ from litestar.response import Stream
 from web.api.asked import number, word
 from web.api.describe import describe
 from web.api.paging import json, page
-from web.api.security import REQUEST, client_with
-from web.session import client_of
+from web.api.security import REQUEST, asking, client_with
 from wms.access import audit, clients
 from wms.access.audit import PAGE_MAX, Entry, Wanted
 from wms.access.rules import ApiClient
@@ -111,7 +110,7 @@ async def export_audit(request: REQUEST) -> Stream:
      **describe(answers={200: ClientBrief}, refuses=("unauthenticated",)))  # fmt: skip
 async def show_client(request: REQUEST) -> Response[Any]:
     """To see scopes before a write is refused, and keys before they expire."""
-    client = await client_of(request)
+    client = await asking(request)
     db: Db = request.app.state.db
     async with db.reading() as tx:
         view = await clients.get_view(tx, client.code)

@@ -122,7 +122,7 @@ async def reading_of(request: REQUEST) -> Reading:
 
 def site_of(request: REQUEST, code: str) -> Site:
     settings = request.app.state.settings
-    return Site(code, f"http://{settings.host}:{settings.port}")
+    return Site(code, settings.base_url)
 
 
 def mask_of(request: REQUEST, client: ApiClient) -> Mask:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, get, post, put
 
+from web.api.admission import reading
 from web.api.asked import flag, number, plain, word
 from web.api.describe import describe
 from web.api.paging import json, limit_of, page
@@ -102,7 +103,7 @@ async def list_files(request: REQUEST) -> Response[Any]:
     state = word(request, "state")
     if state and state not in FILE_STATES:
         raise BadPage(name="state", value=state)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await inbox.list_files(
             tx, partner.stamp, sender=_sender(partner), state=state, kind=word(request, "kind"),
             before=number(request, "after") or 2**62, limit=limit,
@@ -124,7 +125,7 @@ async def get_file(request: REQUEST) -> Response[Any]:
 async def get_errors(request: REQUEST) -> Response[Any]:
     """A line for each: its lines in the file, all its errors, and the document as it was read."""
     partner = await partner_of(request, "files:read")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         _content, errors = await inbox.read_content(
             tx, partner.stamp, _id(request), _sender(partner)
         )
@@ -137,7 +138,7 @@ async def get_errors(request: REQUEST) -> Response[Any]:
                 refuses=("bad-request", "not-found")))  # fmt: skip
 async def get_content(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "files:read")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         content, _errors = await inbox.read_content(
             tx, partner.stamp, _id(request), _sender(partner)
         )
@@ -214,7 +215,7 @@ def _id(request: REQUEST) -> int:
 
 
 async def _card(partner: Partner, file_id: int) -> FileCard:
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         return await inbox.find(tx, partner.stamp, file_id, _sender(partner))
 
 

@@ -8,12 +8,14 @@
 Every answer names the position of the event log it was read at (`as_of_pos`).
 """
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.response import Stream
 
+from web.api.admission import reading, require_reads
 from web.api.asked import number, plain, word
 from web.api.describe import describe
 from web.api.paging import limit_of, page
@@ -59,7 +61,7 @@ async def list_levels(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "inventory:read")
     limit = limit_of(request, levels.PAGE_MAX, 100)
     owner, _, sku = word(request, "after").partition("/")
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         position = await levels.log_position(tx, partner.stamp)
         found = await levels.list_levels(
             tx, partner.stamp, after=(owner, sku), owner=word(request, "owner"),
@@ -75,7 +77,7 @@ async def list_levels(request: REQUEST) -> Response[Any]:
 async def list_balances(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "inventory:read")
     limit = limit_of(request, levels.PAGE_MAX, 100)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         position = await levels.log_position(tx, partner.stamp)
         found = await levels.list_balances(
             tx, partner.stamp, after=number(request, "after"), owner=word(request, "owner"),
@@ -96,7 +98,7 @@ async def list_movements(request: REQUEST) -> Response[Any]:
     """
     partner = await partner_of(request, "inventory:read")
     limit = limit_of(request, movements.PAGE_MAX, 100)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         position = await levels.log_position(tx, partner.stamp)
         found = await movements.list_movements(
             tx, partner.stamp, after=number(request, "after"), owner=word(request, "owner"),
@@ -116,10 +118,17 @@ async def take_snapshot(request: REQUEST) -> Stream:
     """
     partner = await partner_of(request, "inventory:read")
     owner = plain(request.query_params.get("owner", ""), "owner")
-    lines = movements.snapshot(
-        partner.db, partner.stamp, owner=owner, owner_ids=partner.client.owner_ids
-    )
-    return Stream(lines, media_type=NDJSON)
+    lane = require_reads(partner)
+
+    async def lines() -> AsyncIterator[bytes]:
+        async with lane.turn(partner.client.code):
+            found = movements.snapshot(
+                partner.db, partner.stamp, owner=owner, owner_ids=partner.client.owner_ids
+            )
+            async for part in found:
+                yield part
+
+    return Stream(lines(), media_type=NDJSON)
 
 
 HANDLERS = [list_levels, list_balances, list_movements, take_snapshot]

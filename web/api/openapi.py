@@ -44,6 +44,10 @@ WEBHOOK_HEADERS: dict[str, str] = {
     "webhook-timestamp": "Seconds since 1970 of this attempt; refuse what is older than 5 minutes.",
     "webhook-signature": "`v1,<base64>` (HMAC-SHA256) or `v1a,<base64>` (Ed25519), by spaces.",
 }
+LIMIT_HEADERS = {
+    "RateLimit-Policy": "Quotas of this key: `q` requests in `w` seconds, by name.",
+    "RateLimit": "What is left of each: `r` requests; `t` seconds until there is more.",
+}
 Json = dict[str, Any]
 
 
@@ -197,6 +201,8 @@ def _answers(each: Operation, said: Described, shapes: _Shapes, schemas: Sequenc
                 schema = _sse(schema)
             answer["content"] = {said.answer_media: {"schema": schema}}
         headers: Json = {}
+        if said.scope:
+            headers |= {name: _header(text) for name, text in LIMIT_HEADERS.items()}
         if said.listed:
             headers["Link"] = _header("The next page, as `rel=\"next\"`; missing on the last.")
         if said.keyed and each.method != "get":

@@ -12,8 +12,8 @@ from litestar import Response, get, post
 from web.api.asked import plain
 from web.api.describe import describe
 from web.api.paging import json
-from web.api.security import REQUEST
-from web.session import client_of, partner_stamp
+from web.api.security import REQUEST, asking
+from web.session import partner_stamp
 from wms.access.rules import ApiClient, ScopeMissing
 from wms.db import Db, Tx
 from wms.documents import BadDocument, DocumentError, decode, parse
@@ -52,7 +52,7 @@ class Receipts(msgspec.Struct):
 
 async def _partner(request: REQUEST) -> tuple[ApiClient, Db]:
     """Whoever may read or subscribe may also answer. Raises ScopeMissing."""
-    client = await client_of(request)
+    client = await asking(request)
     if not set(SCOPES) & set(client.scopes):
         raise ScopeMissing(code=client.code, needed=SCOPES[0])
     return client, request.app.state.db

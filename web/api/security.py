@@ -31,12 +31,21 @@ class Partner(msgspec.Struct, frozen=True):
         require_owner(self.client, owner_id)
 
 
+async def asking(request: REQUEST) -> ApiClient:
+    """Who asks; their answer will say what is left of their quota (web.api.tracing).
+
+    Raises CredentialMissing, KeyUnknown, KeyExpired, TokenInvalid, CertificateWrong.
+    """
+    request.state.client = client = await client_of(request)
+    return client
+
+
 async def client_with(request: REQUEST, scope: str) -> ApiClient:
     """The partner of a request that names no warehouse.
 
     Raises CredentialMissing, KeyUnknown, KeyExpired, TokenInvalid, CertificateWrong, ScopeMissing.
     """
-    client = await client_of(request)
+    client = await asking(request)
     require_scope(client, scope)
     await _note(request, client, scope, None)
     return client
@@ -63,7 +72,7 @@ async def partner_of(request: REQUEST, scope: str) -> Partner:
 
     Raises what `client_with` raises, NoSuchWarehouse, WarehouseForbidden.
     """
-    client = await client_of(request)
+    client = await asking(request)
     require_scope(client, scope)
     db: Db = request.app.state.db
     code = str(request.path_params["code"])

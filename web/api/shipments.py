@@ -14,6 +14,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 
+from web.api.admission import reading
 from web.api.asked import word
 from web.api.describe import describe
 from web.api.paging import json, limit_of, page
@@ -48,7 +49,7 @@ class ShipmentPage(msgspec.Struct):
 async def list_shipments(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "shipments:read")
     limit = limit_of(request, shipments.PAGE_MAX)
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         found = await shipments.list_shipments(
             tx, partner.stamp, owner=word(request, "owner"), order=word(request, "order"),
             owner_ids=partner.client.owner_ids, after=word(request, "after"), limit=limit,
@@ -61,7 +62,7 @@ async def list_shipments(request: REQUEST) -> Response[Any]:
 async def get_shipment(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "shipments:read")
     name = str(request.path_params["id"])
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         return json(await shipments.find_shipment(tx, partner.stamp, partner.client, name))
 
 
@@ -121,7 +122,7 @@ async def get_pod(request: REQUEST) -> Response[Any]:
     given = str(request.path_params["pod"])
     if not (given.isascii() and given.isdigit()) or len(given) > 18:
         raise shipments.NoSuchPod(pod=repr(given[:40]))
-    async with partner.db.reading() as tx:
+    async with reading(partner) as tx:
         content = await shipments.read_pod(
             tx, partner.stamp, partner.client, str(request.path_params["id"]), int(given)
         )

@@ -2,7 +2,7 @@
 
 `X-Request-Id` of the answer is ours. What the sender gave as `X-Correlation-Id` (or, without one,
 as `X-Request-Id`) comes back as `X-Correlation-Id`, stands on the order or delivery the request
-made, and on every event of its life.
+made, and on every event of its life. Who is known also reads what is left of their quota.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.api.admission import limit_headers
 from web.api.security import CORRELATION_MAX
 from wms.ids import uuid7
 
@@ -37,12 +38,20 @@ def _tracer(app: ASGIApp) -> ASGIApp:
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *ids]
+                message["headers"] = [*message.get("headers", []), *ids, *_limits(scope)]
             await send(message)
 
         await app(scope, receive, tell)
 
     return run
+
+
+def _limits(scope: Scope) -> list[tuple[bytes, bytes]]:
+    client = scope["state"].get("client")
+    if client is None:
+        return []
+    said = limit_headers(scope["litestar_app"].state.db, client.code)
+    return [(name.lower().encode(), value.encode()) for name, value in said.items()]
 
 
 def _clean(value: bytes) -> bytes:
