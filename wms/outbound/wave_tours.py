@@ -3,12 +3,13 @@
 What was stopped or taken back while planning ran drops out here, and its promises are released.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from wms.db import Tx, insert_many, row, rows
+from wms.db import Tx, row, rows
 from wms.events import catalog
 from wms.events.groups import Doc, doc
 from wms.events.outbox import emit, emit_many
@@ -17,9 +18,8 @@ from wms.outbound import wave_sql as sql
 from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
 from wms.outbound.wave_plan import PlannedTour, WavePlan
 from wms.stamp import Stamp
-from wms.tasks import engine
 from wms.tasks.engine import NewTask
-from wms.tasks.tables import tour_slot
+from wms.tasks.many import NewTour, create_tours
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,40 +81,38 @@ async def write_wave(tx: Tx, stamp: Stamp, wave_id: int, plan: WavePlan) -> Wave
     heads = {head.id: head for head in await take_orders(tx, stamp, [m.id for m in members])}
     promises = await rows(tx, sql.OPEN_PROMISES, _Promise, **values)
     going = {head.id for head in heads.values() if head.state == "open" and not head.stopped}
-    due = {member.id: member for member in members}
     left = {promise.id: promise.qty for promise in promises if promise.order_id in going}
-    picks: dict[int, int] = {}
-    tours = tasks = units = 0
-    for planned in plan.tours:
-        new = _new_tasks(planned, left)
-        if not new:
-            continue
-        slots = [(slot, order_id) for slot, order_id in planned.slots
-                 if any(each.slot == slot for each in new)]  # fmt: skip
-        tour_id = await engine.create_tour(
-            tx, stamp, "pick", new, wave_id=wave_id, priority=planned.priority,
-            due_at=min(due[order_id].cutoff_at for _, order_id in slots),
-            bin_id=new[0].from_bin_id, metres=planned.metres,
-        )  # fmt: skip
-        await insert_many(tx, tour_slot, [
-            {"warehouse_id": stamp.warehouse_id, "tour_id": tour_id, "slot": slot,
-             "order_id": order_id}
-            for slot, order_id in slots
-        ])  # fmt: skip
-        for each in new:
-            assert each.order_id is not None
-            picks[each.order_id] = picks.get(each.order_id, 0) + 1
-        tours, tasks = tours + 1, tasks + len(new)
-        units += sum(each.qty for each in new)
+    tours = _new_tours(plan, left, {member.id: member.cutoff_at for member in members})
+    await create_tours(tx, stamp, "pick", tours, wave_id=wave_id)
+    picks = Counter(task.order_id for tour in tours for task in tour.tasks
+                    if task.order_id is not None)  # fmt: skip
     await _drop_out(tx, stamp, heads, promises, left, picks)
     await tx.execute(sql.FORGET_CARTONS, {"warehouse_id": stamp.warehouse_id, "ids": list(heads)})
     if not picks:
         await tx.execute(sql.WAVE_PULLED, {**values, "at": stamp.at})
         return Wave(wave_id=None)
-    done = Wave(wave_id=wave_id, orders=len(picks), tours=tours, tasks=tasks, units=units,
-                metres=plan.metres, method=f"{plan.method} ({plan.stopped})")  # fmt: skip
+    done = Wave(wave_id=wave_id, orders=len(picks), tours=len(tours), tasks=picks.total(),
+                units=sum(task.qty for tour in tours for task in tour.tasks), metres=plan.metres,
+                method=f"{plan.method} ({plan.stopped})")  # fmt: skip
     await _tell_released(tx, stamp, wave, done, heads, picks)
     return done
+
+
+def _new_tours(
+    plan: WavePlan, left: dict[int, int], cutoffs: dict[int, datetime]
+) -> list[NewTour]:
+    """The tours of the plan, as far as their promises still stand; lowers `left`."""
+    tours: list[NewTour] = []
+    for planned in plan.tours:
+        tasks = _new_tasks(planned, left)
+        used = {task.slot for task in tasks}
+        slots = tuple(each for each in planned.slots if each[0] in used)
+        if tasks:
+            tours.append(NewTour(
+                tasks=tuple(tasks), slots=slots, priority=planned.priority, metres=planned.metres,
+                due_at=min(cutoffs[order_id] for _, order_id in slots),
+            ))  # fmt: skip
+    return tours
 
 
 def _new_tasks(planned: PlannedTour, left: dict[int, int]) -> list[NewTask]:
