@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browser.rig import CHROMIUM, Air, handheld, launch, serving
+from tests.browser.rig import CHROMIUM, Air, handheld, launch, serving, watched
 from tests.browser.shop import Shop, make_app
 
 
@@ -50,11 +50,7 @@ async def page(browser: Browser, air: Air) -> AsyncIterator[Page]:
     """A page on a new handheld; fails the test on script errors and policy violations."""
     context = await handheld(browser, air.url)
     made = await context.new_page()
-    errors: list[str] = []
-    made.on("pageerror", lambda error: errors.append(str(error)))
+    faults = await watched(made)
     yield made
-    if not made.is_closed():
-        await made.wait_for_load_state()
-    violations = [] if made.is_closed() else await made.evaluate("window.violations ?? []")
     await context.close()
-    assert (errors, violations) == ([], [])
+    assert faults == []

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar
-from playwright.async_api import Browser, BrowserContext, Page, Playwright
+from playwright.async_api import Browser, BrowserContext, Error, Page, Playwright
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome") or ""
 FLAGS = [
@@ -24,12 +24,12 @@ FLAGS = [
 ]  # fmt: skip
 HANDHELD = {"width": 360, "height": 640}
 
-# Records what the person would hear and feel; a policy violation is kept as an error.
+# Records what the person would hear and feel; a policy violation is told to `watched`.
 RECORDER = """
 try { localStorage.suffix = "1"; } catch {}
-window.heard = []; window.felt = []; window.violations = [];
+window.heard = []; window.felt = [];
 document.addEventListener("feedback", (event) => window.heard.push(event.detail));
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.blockedURI));
+document.addEventListener("securitypolicyviolation", (e) => window.violated?.(e.blockedURI));
 Object.defineProperty(navigator, "vibrate", { value: (pattern) => window.felt.push(pattern) });
 """
 
@@ -45,6 +45,7 @@ class Air:
         self.mode = "on"
         self.delay = 0.0
         self.open: set[asyncio.StreamWriter] = set()
+        self.carrying: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
         self.server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
@@ -67,10 +68,15 @@ class Air:
             writer.transport.abort()
 
     async def stop(self) -> None:
-        self._hang_up()
+        self.mode = "off"  # what is on its way in is turned away too
         self.server.close()
+        self._hang_up()
+        await asyncio.gather(*self.carrying, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self.carrying.add(task)
+            task.add_done_callback(self.carrying.discard)
         if self.mode == "off":
             writer.transport.abort()
             return
@@ -114,6 +120,9 @@ async def serving(app: Litestar) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await task
+        for connection in list(server.server_state.connections):  # streams outlive the patience
+            connection.transport.abort()
+        await asyncio.sleep(0)  # lets the loop close their sockets
 
 
 async def launch(playwright: Playwright) -> Browser:
@@ -129,6 +138,34 @@ async def handheld(browser: Browser, url: str, **options: object) -> BrowserCont
     return context
 
 
+async def watched(page: Page) -> list[str]:
+    """Where script errors and policy violations of a page go, whatever document it shows by then.
+    A test asserts at its end that nothing came."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await page.expose_function("violated", lambda uri: faults.append(f"blocked: {uri}"))
+    return faults
+
+
+async def visit(page: Page, url: str) -> None:
+    """Opens a page and waits until all of it is there: on a busy machine the browser may say that
+    it arrived while the document still comes in."""
+    await page.goto(url)
+    await wait_for(lambda: seen(page, "document.readyState"), "complete")
+
+
+async def seen(page: Page, script: str) -> Any:
+    """What a script finds in the page; asked again when the page went on to another meanwhile."""
+    for _ in range(20):
+        try:
+            return await page.evaluate(script)
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+            await page.wait_for_load_state()
+    raise AssertionError(f"the page never stood still for {script}")
+
+
 async def trigger(page: Page, code: str, suffix: str = "Enter") -> None:
     """The trigger pulled: key events as fast as a scanner sends them."""
     for part, letter in enumerate(code.split("\x1d")):
@@ -140,7 +177,7 @@ async def trigger(page: Page, code: str, suffix: str = "Enter") -> None:
 
 
 async def heard(page: Page) -> list[str]:
-    return await page.evaluate("window.heard")
+    return await seen(page, "window.heard")
 
 
 async def wait_for(condition: Callable[[], Any], expected: Any = True, seconds: float = 8) -> None:

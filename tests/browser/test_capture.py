@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.rig import handheld, heard, trigger, wait_for
+from tests.browser.rig import handheld, heard, seen, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -16,7 +16,7 @@ CODE = bin_label(BINS[0])
 @pytest.fixture
 async def field(page):
     """A page whose scans are recorded as they come out of the capture."""
-    await page.goto("/floor")
+    await visit(page, "/floor")
     await page.evaluate("localStorage.removeItem('suffix')")
     await page.evaluate(
         """() => {
@@ -29,7 +29,7 @@ async def field(page):
 
 
 async def scans(page):
-    return await page.evaluate("window.scans")
+    return await seen(page, "window.scans")
 
 
 # Key events with times of their own: what a scanner does, whatever this machine's load is.
@@ -95,21 +95,21 @@ async def test_five_scans_in_a_second_are_five_scans_in_order(field):
 
 
 async def test_keys_with_the_focus_on_a_button_reach_the_field(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await page.focus("#undo")
     await trigger(page, CODE)
     await expect(page.locator("#show")).to_have_text("MUG-BLU")
 
 
 async def test_a_tap_anywhere_leaves_the_field_ready(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     for spot in ("#show", "#name", "#strip", "#link", "#keys"):
         await page.click(spot)
         assert await page.evaluate("document.activeElement.id") == "scan", spot
 
 
 async def test_digits_keyed_on_the_glass_are_no_part_of_a_scan(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await page.click("#keys")
     await page.click("#pad [value='9']")
     await page.evaluate(TYPE, [CODE, "Enter", 2, "field"])
@@ -117,7 +117,7 @@ async def test_digits_keyed_on_the_glass_are_no_part_of_a_scan(page, shop):
 
 
 async def test_every_scan_of_a_gs1_label_is_read_on_the_device(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     for scan in (CODE, GS1, TOTE):
         await trigger(page, scan)
     await wait_for(lambda: shop.acts)
@@ -127,7 +127,7 @@ async def test_every_scan_of_a_gs1_label_is_read_on_the_device(page, shop):
 async def test_the_pin_box_takes_no_scan(browser, air, shop):
     context = await handheld(browser, air.url)
     page = await context.new_page()
-    await page.goto("/floor/login")
+    await visit(page, "/floor/login")
     await trigger(page, "4006381333931")
     await expect(page.locator("#urgent")).to_have_text("That is not a badge. Scan your badge.")
     await trigger(page, label("BD", "ANA"))

@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.browser.rig import heard, trigger, wait_for
+from tests.browser.rig import heard, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -19,7 +19,7 @@ async def shows(page, text):
 
 
 async def test_a_tour_is_picked_by_trigger_alone_and_the_next_one_opens(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await shows(page, BINS[0])
     await trigger(page, bin_label(BINS[0]))
     await shows(page, "MUG-BLU")
@@ -42,7 +42,7 @@ async def test_a_tour_is_picked_by_trigger_alone_and_the_next_one_opens(page, sh
 
 
 async def test_scans_ahead_of_a_page_that_is_still_loading_are_judged_on_it(page, shop):
-    await page.goto("/floor/pick/2")
+    await visit(page, "/floor/pick/2")
     shop.delay = 0.6
     await shows(page, BINS[1])
     await pick_one(page, BINS[1])  # the last step; the next tour is fetched now
@@ -53,7 +53,7 @@ async def test_scans_ahead_of_a_page_that_is_still_loading_are_judged_on_it(page
 
 
 async def test_a_wrong_scan_is_refused_at_once_and_cleared_by_the_right_one(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[1]))
     strip = page.locator("#strip")
     await expect(strip).to_have_attribute("data-tone", "wrong")
@@ -66,7 +66,7 @@ async def test_a_wrong_scan_is_refused_at_once_and_cleared_by_the_right_one(page
 
 
 async def test_a_double_trigger_is_one_scan(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await page.evaluate(
         """(code) => {
           const field = document.getElementById("scan");
@@ -87,7 +87,7 @@ async def test_a_double_trigger_is_one_scan(page, shop):
 
 
 async def test_fewer_are_keyed_on_the_glass(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[0]))
     await trigger(page, ITEM)
     await page.click("#keys")
@@ -101,7 +101,7 @@ async def test_fewer_are_keyed_on_the_glass(page, shop):
 
 
 async def test_the_main_button_takes_the_default(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[0]))
     await trigger(page, ITEM)
     await expect(page.locator("#accepts")).to_have_text("6")
@@ -110,7 +110,7 @@ async def test_the_main_button_takes_the_default(page, shop):
 
 
 async def test_short_is_two_taps_and_a_digit(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await page.click("#more summary")
     await page.click("#paths [value='short']")
     await shows(page, "How many are there?")
@@ -122,7 +122,7 @@ async def test_short_is_two_taps_and_a_digit(page, shop):
 
 
 async def test_a_command_label_opens_a_way_out_and_back_returns_without_loss(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[0]))
     await trigger(page, label("CM", "full"))
     await shows(page, "Scan an empty tote")
@@ -133,7 +133,7 @@ async def test_a_command_label_opens_a_way_out_and_back_returns_without_loss(pag
 
 
 async def test_after_a_full_tote_the_step_goes_on_with_what_was_proved(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[0]))
     await trigger(page, ITEM)
     await trigger(page, label("CM", "full"))
@@ -147,7 +147,7 @@ async def test_after_a_full_tote_the_step_goes_on_with_what_was_proved(page, sho
 
 
 async def test_a_skip_needs_no_scan(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await page.keyboard.press("F1")
     await page.click("#paths [value='skip']")
     await shows(page, BINS[1])
@@ -155,7 +155,7 @@ async def test_a_skip_needs_no_scan(page, shop):
 
 
 async def test_undo_takes_back_the_last_scan(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[0]))
     await trigger(page, ITEM)
     await page.keyboard.press("F2")
@@ -165,7 +165,7 @@ async def test_undo_takes_back_the_last_scan(page, shop):
 
 
 async def test_receiving_repeats_and_keeps_the_license_plate(page, shop):
-    await page.goto("/floor/receive/1")
+    await visit(page, "/floor/receive/1")
     for scan in ("PEN", "3", LP1, "PEN", "4"):
         await trigger(page, scan)
     await wait_for(lambda: len(shop.acts) == 2)
@@ -180,7 +180,7 @@ async def test_receiving_repeats_and_keeps_the_license_plate(page, shop):
 
 
 async def test_choices_are_big_buttons(page, shop):
-    await page.goto("/floor/count/1")
+    await visit(page, "/floor/count/1")
     await trigger(page, bin_label("C-01-1"))
     await page.click("text=Not empty")
     await shows(page, "How many pieces?")
@@ -190,7 +190,7 @@ async def test_choices_are_big_buttons(page, shop):
 
 
 async def test_anything_is_looked_up_without_leaving_the_task(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await trigger(page, bin_label(BINS[0]))
     await page.keyboard.press("F3")
     await trigger(page, "MUG-BLU")
@@ -201,14 +201,14 @@ async def test_anything_is_looked_up_without_leaving_the_task(page, shop):
 
 
 async def test_the_hub_sends_a_scan_that_has_no_suffix(page, shop):
-    await page.goto("/floor")
+    await visit(page, "/floor")
     await trigger(page, bin_label(BINS[0]), suffix="")
     await page.wait_for_url("**/floor/scan")
     assert shop.asked == [bin_label(BINS[0])]
 
 
 async def test_everything_can_be_reached_by_keys(page, shop):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await page.keyboard.press("F1")
     for _ in range(20):
         await page.keyboard.press("Tab")

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests import world as w
-from tests.browser.rig import RECORDER, serving
+from tests.browser.rig import RECORDER, serving, visit, watched
 from tests.events.conftest import QUICK
 from tests.events.receiver import Receiver
 from tests.office.test_monitor import subscribe, told
@@ -34,13 +34,14 @@ async def office(browser: Browser, world: World, tmp_path: Path) -> AsyncIterato
         )
         await context.add_init_script(RECORDER)
         page = await context.new_page()
-        await page.goto("/office/login")
+        faults = await watched(page)
+        await visit(page, "/office/login")
         await page.fill("[name=badge]", w.badge("SUE"))
         await page.fill("[name=pin]", w.PIN)
         await page.click("form button")
         yield page, settings, receiver
-        assert await page.evaluate("window.violations ?? []") == []
         await context.close()
+        assert faults == []
     await receiver.stop()
 
 
@@ -50,7 +51,7 @@ async def fits(page: Page) -> bool:
 
 async def test_a_replay_is_counted_started_and_followed(office: Any, world: World) -> None:
     page, settings, receiver = office
-    await page.goto("/office/endpoints/erp/replay")
+    await visit(page, "/office/endpoints/erp/replay")
     await page.select_option("[name=only]", "all")
     await page.fill("[name=types]", "order.updated")
     await page.click("button:text-is('Count')")
@@ -73,6 +74,6 @@ async def test_a_replay_is_counted_started_and_followed(office: Any, world: Worl
 async def test_the_pages_fit_a_narrow_screen(office: Any) -> None:
     page, _, _ = office
     for path in ("events", "events/find?q=SO-1", "endpoints/erp", "endpoints/erp?show=dead"):
-        await page.goto(f"/office/{path}")
+        await visit(page, f"/office/{path}")
         assert await fits(page), path
         await expect(page.locator("h1")).to_be_visible()

@@ -4,7 +4,7 @@ import random
 
 from playwright.async_api import expect
 
-from tests.browser.rig import heard, trigger, wait_for
+from tests.browser.rig import heard, seen, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label, pick
 from wms.barcodes import label
 from wms.steps import Answer
@@ -41,7 +41,7 @@ def refs(shop):
 
 
 async def test_a_cut_in_the_middle_of_a_tour_loses_nothing(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await pick_one(page, BINS[0])
     await wait_for(lambda: refs(shop), ["pick/1"])
     air.cut()
@@ -58,7 +58,7 @@ async def test_a_cut_in_the_middle_of_a_tour_loses_nothing(page, shop, air):
 
 
 async def test_a_swallowed_answer_is_asked_for_again_under_the_same_key(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     air.swallow()
     await pick_one(page, BINS[0])
     await wait_for(lambda: shop.acts)
@@ -71,7 +71,7 @@ async def test_a_swallowed_answer_is_asked_for_again_under_the_same_key(page, sh
 
 
 async def test_a_reload_without_network_goes_on_at_the_right_step(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await ready(page)
     await shows(page, BINS[0])
     air.cut()
@@ -89,7 +89,7 @@ async def test_a_reload_without_network_goes_on_at_the_right_step(page, shop, ai
 
 
 async def test_a_battery_swap_keeps_the_outbox(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await ready(page)
     air.cut()
     await pick_one(page, BINS[0])
@@ -98,13 +98,13 @@ async def test_a_battery_swap_keeps_the_outbox(page, shop, air):
     await page.close()
     air.heal()
     again = await context.new_page()
-    await again.goto("/floor")
+    await visit(again, "/floor")
     await wait_for(lambda: refs(shop), ["pick/1"])
     await again.close()
 
 
 async def test_an_old_copy_of_a_page_does_not_ask_for_what_was_sent(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await ready(page)
     await pick_one(page, BINS[0])
     await wait_for(lambda: refs(shop), ["pick/1"])
@@ -116,16 +116,16 @@ async def test_an_old_copy_of_a_page_does_not_ask_for_what_was_sent(page, shop, 
 
 
 async def test_without_network_and_copy_the_page_says_so(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await ready(page)
     air.cut()
-    await page.goto("/floor/pick/2")
+    await visit(page, "/floor/pick/2")
     await expect(page.locator("body")).to_contain_text("Your confirmed work is safe")
 
 
 async def test_a_refusal_after_the_fact_stops_and_says_why(page, shop, air):
     shop.refuse["pick/1"] = "Order SO-1 was cancelled. Put 6 mugs back into A-04-2."
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     shop.delay = 0.3
     await pick_one(page, BINS[0])
     await expect(page.locator("#urgent")).to_have_text(shop.refuse["pick/1"])
@@ -136,7 +136,7 @@ async def test_a_refusal_after_the_fact_stops_and_says_why(page, shop, air):
 
 async def test_later_acts_survive_the_refusal_of_an_earlier_one(page, shop, air):
     shop.refuse["pick/1"] = "Not there any more."
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     air.cut()
     await pick_one(page, BINS[0])
     await pick_one(page, BINS[1])
@@ -149,7 +149,7 @@ async def test_later_acts_survive_the_refusal_of_an_earlier_one(page, shop, air)
 
 async def test_the_server_may_change_the_course(page, shop, air):
     shop.reply["pick/1"] = Answer(ok=True, say="Go and count.", tone="care", go="/floor/count/1")
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await pick_one(page, BINS[0])
     await shows(page, "C-01-1")
     assert page.url.endswith("/floor/count/1")
@@ -158,14 +158,14 @@ async def test_the_server_may_change_the_course(page, shop, air):
 
 async def test_busy_and_failing_servers_are_asked_again(page, shop, air):
     shop.statuses = [503, 500, 502]
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await pick_one(page, BINS[0])
     await wait_for(lambda: refs(shop), ["pick/1"])
 
 
 async def test_a_reused_key_is_shown_and_dropped(page, shop, air):
     shop.statuses = [409]
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await pick_one(page, BINS[0])
     await expect(page.locator("#urgent")).to_have_text("That key was used.")
     await expect(page.locator("#waiting")).to_have_text("")
@@ -173,7 +173,7 @@ async def test_a_reused_key_is_shown_and_dropped(page, shop, air):
 
 
 async def test_an_ended_session_keeps_the_outbox_and_goes_on_after_login(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     shop.signed_in = False
     await pick_one(page, BINS[0])
     await page.wait_for_url("**/floor/login?next=/floor/pick/1")
@@ -188,7 +188,7 @@ async def test_an_ended_session_keeps_the_outbox_and_goes_on_after_login(page, s
 
 
 async def test_work_of_another_person_is_not_sent_under_my_name(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     air.cut()
     await pick_one(page, BINS[0])
     await expect(page.locator("#waiting")).to_have_text("1")
@@ -197,18 +197,18 @@ async def test_work_of_another_person_is_not_sent_under_my_name(page, shop, air)
     air.heal()
     shop.initials = "BO"
     other = await context.new_page()
-    await other.goto("/floor/pick/2")
+    await visit(other, "/floor/pick/2")
     await expect(other.locator("#limit")).to_contain_text("AN must log in to send it.")
     await pick_one(other, BINS[1])
     await wait_for(lambda: refs(shop), ["pick/4"])
     shop.initials = "AN"
-    await other.goto("/floor/pick/1")
+    await visit(other, "/floor/pick/1")
     await wait_for(lambda: refs(shop), ["pick/4", "pick/1"])
     await other.close()
 
 
 async def test_what_never_left_the_device_can_be_taken_back(page, shop, air):
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     air.cut()
     await pick_one(page, BINS[0])
     await pick_one(page, BINS[1])
@@ -222,7 +222,7 @@ async def test_what_never_left_the_device_can_be_taken_back(page, shop, air):
 
 async def test_a_device_that_cannot_store_says_so_and_still_sends(page, shop, air):
     await page.add_init_script("IDBFactory.prototype.open = () => { throw new Error('full'); }")
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await expect(page.locator("#limit")).to_contain_text("cannot store")
     await pick_one(page, BINS[0])
     await wait_for(lambda: refs(shop), ["pick/1"])
@@ -233,7 +233,7 @@ async def test_any_weather_gives_every_act_once_and_in_order(page, shop, air):
     """Forty steps while the radio cuts, swallows, delays and the page is reloaded."""
     draw = random.Random(20261121)
     shop.tours["1"] = [pick(n, BINS[n % 3], 1) for n in range(40)]
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     await ready(page)
     for n in range(40):
         weather = draw.random()
@@ -247,7 +247,7 @@ async def test_any_weather_gives_every_act_once_and_in_order(page, shop, air):
         await shows(page, BINS[n % 3])
         await pick_one(page, BINS[n % 3])
         if draw.random() < 0.15:
-            await wait_for(lambda: page.evaluate(STORED), n + 1)
+            await wait_for(lambda: seen(page, STORED), n + 1)
             await page.reload()
     air.delay = 0
     air.heal()

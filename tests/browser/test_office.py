@@ -2,9 +2,11 @@
 
 from playwright.async_api import expect
 
+from tests.browser.rig import visit
+
 
 async def test_a_stream_swaps_and_triggers(page, shop):
-    await page.goto("/office/live")
+    await visit(page, "/office/live")
     await expect(page.locator("[sse-connect]")).to_have_attribute("data-live", "on")
     shop.stream.put_nowait(("count", "<b>7</b>"))
     await expect(page.locator("#count")).to_have_text("7")

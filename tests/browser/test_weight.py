@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.browser.rig import handheld, trigger, wait_for
+from tests.browser.rig import handheld, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label, pick
 from web.assets import HTMX_SHA256, shelf
 from web.scanner.frame import render_page
@@ -51,7 +51,8 @@ async def test_a_cold_scan_page_carries_little(page, shop):
     await session.send("Network.enable")
     carried = []
     session.on("Network.loadingFinished", lambda event: carried.append(event["encodedDataLength"]))
-    await page.goto("/floor/pick/1", wait_until="networkidle")
+    await visit(page, "/floor/pick/1")
+    await page.wait_for_load_state("networkidle")
     assert 0 < sum(carried) <= 45 * KB
 
 
@@ -74,7 +75,7 @@ async def test_every_scan_gets_its_verdict_with_or_without_network(browser, air,
     context = await handheld(browser, air.url)
     page = await context.new_page()
     shop.tours["1"] = [pick(n, BINS[n % 3], 1) for n in range(12)]
-    await page.goto("/floor/pick/1")
+    await visit(page, "/floor/pick/1")
     session = await context.new_cdp_session(page)
     await session.send("Emulation.setCPUThrottlingRate", {"rate": 6})
     await page.evaluate(VERDICTS)

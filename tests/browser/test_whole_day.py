@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Error, Page, expect
 
 from tests import world as w
-from tests.browser.rig import Air, handheld, serving, trigger
+from tests.browser.rig import Air, handheld, serving, trigger, visit, watched
 from tests.world import World
 from web.app import create_app
 from wms.barcodes import label
@@ -40,7 +40,7 @@ class Worker:
             await self.page.screenshot(path=Path(SHOTS) / f"{self.n:02d}-{name}.png")
 
     async def sign_in(self, user: str) -> None:
-        await self.page.goto("/floor/login")
+        await visit(self.page, "/floor/login")
         await self.shot("login")
         await trigger(self.page, w.badge(user))
         await expect(self.page.locator("body")).to_contain_text("PIN")
@@ -74,7 +74,7 @@ class Worker:
                 break
             await asyncio.sleep(0.1)
         with suppress(Error):
-            await self.page.goto("/floor/next")
+            await visit(self.page, "/floor/next")
         packet = await self.packet()
         return packet if packet is not None and packet.steps else None
 
@@ -124,12 +124,10 @@ async def worker(browser, database_url):
         air.url = await air.start()
         context = await handheld(browser, air.url)
         page = await context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        faults = await watched(page)
         yield Worker(page, air), db_world
-        assert await page.evaluate("window.violations ?? []") == []
-        assert errors == []
         await context.close()
+        assert faults == []
         await air.stop()
     await db_world.db.close()
 
@@ -140,7 +138,7 @@ async def test_goods_come_in_and_leave_again_by_trigger_alone(worker):
     order = await w.order(world, "SO-1", ("LAMP", 3))
     await person.sign_in("ADA")
 
-    await person.page.goto(f"/floor/receive/{asn['id']}")
+    await visit(person.page, f"/floor/receive/{asn['id']}")
     await person.answer_step(await person.packet(), {"qty": "10"})
     await person.shot("received")
     await person.answer_step(await person.packet(), {}, "close")
@@ -148,7 +146,7 @@ async def test_goods_come_in_and_leave_again_by_trigger_alone(worker):
     assert await w.on_hand(world, "LAMP", "STAGE-IN") == 0
 
     await waves.release(world.db, w.stamp(world, "SUE"), [order["id"]])
-    await person.page.goto("/floor/next")
+    await visit(person.page, "/floor/next")
     await _pick_with_the_network_cut(person)
     await person.through()
 
