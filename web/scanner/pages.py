@@ -7,6 +7,7 @@
     POST /floor/scan           anything scanned at the hub leads to where it belongs
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,7 +21,7 @@ from litestar.response import Redirect
 from litestar.types import Receive, Scope, Send
 
 from web.scanner import frame
-from web.scanner.acts import perform
+from web.scanner.acts import UnknownAct, perform
 from web.scanner.flows import ACTS, PACKETS, ROLES
 from web.scanner.turns import field, onward
 from web.session import initials, same_site, session_of, stamp_of
@@ -48,10 +49,18 @@ KIND_WORDS = {
 }
 REQUEST = Request[Any, Any, Any]
 BODY_MAX = 65_536
+# What a page and an act are about: a number; the source of a move; the slot of a tour.
+NAMED = re.compile(
+    r"[a-z-]{1,20}/[0-9]{1,18}|move/(bin|lpn)-[0-9]{1,18}|bind/[0-9]{1,18}\.[0-9]{1,9}"
+)
 
 
 class NoSuchFlow(NotFound):
     say = "There is no page {flow}."
+
+
+class NoSuchWork(NotFound):
+    say = "There is no work {ident}. Scan its label, or go back and take the next work."
 
 
 class NoSuchLabel(NotFound):
@@ -138,8 +147,7 @@ async def show(request: REQUEST) -> Response[Any]:
     """A packet: the page with its questions, or the same as JSON."""
     session = await session_of(request)
     flow, ident = request.path_params["flow"], request.path_params["ident"]
-    if flow not in PACKETS:
-        raise NoSuchFlow(flow=flow)
+    _require_page(flow, ident)
     access.require(session, *ROLES[flow], "supervisor")
     stamp = stamp_of(session)
     db: Db = request.app.state.db
@@ -158,6 +166,14 @@ async def show(request: REQUEST) -> Response[Any]:
             kept=request.query_params.getall("kept", []),
         )
     )
+
+
+def _require_page(flow: str, ident: str) -> None:
+    """Raises NoSuchFlow, NoSuchWork."""
+    if flow not in PACKETS:
+        raise NoSuchFlow(flow=flow)
+    if not NAMED.fullmatch(f"{flow}/{ident}"):
+        raise NoSuchWork(ident=ascii(ident)[1:41])
 
 
 async def _said(tx: Any, stamp: Stamp, key: str) -> tuple[str, str]:
@@ -230,6 +246,8 @@ def _decode(body: bytes) -> Act:
 
 
 async def _perform(request: REQUEST, session: Session, sent: Act) -> Any:
+    if not NAMED.fullmatch(sent.ref):
+        raise UnknownAct(ref=ascii(sent.ref)[1:41])
     try:
         key = UUID(sent.key)
     except ValueError:
@@ -247,8 +265,7 @@ async def _perform(request: REQUEST, session: Session, sent: Act) -> Any:
 
 async def _packet_of(request: REQUEST, session: Session, here: str) -> Packet:
     flow, _, ident = here.removeprefix("/floor/").partition("/")
-    if flow not in PACKETS:
-        raise NoSuchFlow(flow=here)
+    _require_page(flow, ident)
     async with request.app.state.db.reading() as tx:
         return await PACKETS[flow](tx, stamp_of(session), ident)
 
