@@ -1,8 +1,8 @@
 """The only assembly point: handlers, error table, security headers, and the life of a process.
 
 `create_app()` without arguments reads the environment, so a server can name it as a factory. The
-process serves pages and API, seals and delivers events, and runs the chores; any number of such
-processes may run on one database.
+process serves pages and API and keeps a worker process beside it (wms/background.py), which seals
+and delivers events and runs the chores; any number of such pairs may run on one database.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from web.api import HANDLERS as API
 from web.office import HANDLERS as OFFICE
 from web.scanner import login, pages
 from web.templating import CONTENT_SECURITY_POLICY
+from wms.background import Keeper
 from wms.db import Db
-from wms.events.worker import run_events
+from wms.events.line import Line
 from wms.planning import pool
 from wms.planning.warm import warm_up
 from wms.settings import Settings, read_settings
-from wms.worker import run_chores
 
 WARM_UP_S = 180.0
 log = logging.getLogger("wms.web")
@@ -49,20 +49,23 @@ async def _life(app: Litestar) -> AsyncIterator[None]:
     db: Db = app.state.db
     stop = asyncio.Event()
     work: list[asyncio.Task[Any]] = []
+    keep: asyncio.Task[None] | None = None
     if app.state.background:
         work = [
-            asyncio.create_task(run_events(db, settings, stop), name="events"),
-            asyncio.create_task(run_chores(db, stop), name="chores"),
+            asyncio.create_task(Line(db.url).run(), name="line"),
             asyncio.create_task(_warm_planning(), name="planning"),
         ]
+        if settings.worker:
+            keep = asyncio.create_task(Keeper(settings).run(stop), name="worker")
     try:
         yield
     finally:
         stop.set()
-        if work:
-            await asyncio.wait(work, timeout=10)
-            for task in work:
-                task.cancel()
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        if keep is not None:
+            await keep
         await asyncio.to_thread(pool.close)
         await db.close()
 

@@ -141,7 +141,7 @@ async def _by_token(connection: Connection, token: str) -> Presented:
 
 def public_url(settings: Settings) -> str:
     """How partners and browsers reach us; the issuer of our tokens."""
-    return settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+    return settings.base_url
 
 
 def stamp_of(session: Session, key: UUID | None = None, device_at: datetime | None = None) -> Stamp:

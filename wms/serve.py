@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 
-import msgspec
 import uvicorn
 
 from wms.events import wake
@@ -23,7 +22,7 @@ class Server(uvicorn.Server):
 
 def server_of(settings: Settings, *, quiet: bool = True) -> Server:
     """A uvicorn server of the app. The app reads its settings from the environment we set here."""
-    os.environ.update(_environment(settings))
+    os.environ.update(settings.environment())
     return Server(
         uvicorn.Config(
             "web.app:create_app",
@@ -57,13 +56,5 @@ def serve_until_orphaned() -> None:
 def start_child(settings: Settings) -> subprocess.Popen[bytes]:
     """A server process of its own on these settings; it ends when we do."""
     code = "from wms.serve import serve_until_orphaned; serve_until_orphaned()"
-    environment = {**os.environ, **_environment(settings)}
+    environment = {**os.environ, **settings.environment()}
     return subprocess.Popen([sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE)
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    values = msgspec.structs.asdict(settings)
-    return {
-        f"WMS_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in values.items()
-    }

@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8420
     pool_size: int = 8
     secure_cookies: bool = False
+    worker: bool = True  # a server keeps a worker beside it; without, `wms worker` runs elsewhere
     drop_dir: str = ""  # a folder whose in/<warehouse>/<kind>/ is watched for files
     event_retention_days: int = 90  # how long events and attempts are kept at least
     event_retention_max_days: int = 180  # how long those that somebody still needs are kept
@@ -38,6 +39,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_client_id: str = ""
     oidc_client_secret: str = ""
     oidc_claim: str = "email"  # who it is: a verified email, or another claim that holds our code
+
+    @property
+    def base_url(self) -> str:
+        """How partners and browsers reach us; the issuer of our tokens."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """The variables from which another process reads the same settings."""
+        values = msgspec.structs.asdict(self)
+        return {
+            f"WMS_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in values.items()
+        }
 
 
 def read_settings(**overrides: object) -> Settings:

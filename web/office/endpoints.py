@@ -112,7 +112,7 @@ async def probe(request: REQUEST, code: FromPath[str]) -> Response[Any]:
             face = await face_of(request, tx)
             await glance_of(tx, face, code)
             view = await get_endpoint(tx, code)
-        site = Site(face.site.code, f"http://{state.settings.host}:{state.settings.port}")
+        site = Site(face.site.code, state.settings.base_url)
         tried = await trials.probe(
             state.db, state.settings, view, face.stamp.warehouse_id, site
         )

@@ -234,7 +234,7 @@ def masked(request: REQUEST, face: Face, event: Any) -> str:
     settings = request.app.state.settings
     mask = Mask(SHOWN_PROFILE, Vault(settings).mask_key)
     data = mask.data(event.type, event.data)
-    site = Site(face.site.code, f"http://{settings.host}:{settings.port}")
+    site = Site(face.site.code, settings.base_url)
     seen = msgspec.structs.replace(event, actor=mask.actor(event.actor))
     return msgspec.json.format(msgspec.json.encode(envelope(seen, site, data)), indent=2).decode()
 

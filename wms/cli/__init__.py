@@ -10,6 +10,7 @@ from wms.errors import WmsError
 # Loaded when asked for: `wms up` need not wait for what only a bench imports.
 COMMANDS = {
     "up": "wms.cli.up",
+    "worker": "wms.cli.up",
     "demo": "wms.cli.demo",
     "load": "wms.cli.data",
     "verify": "wms.cli.data",

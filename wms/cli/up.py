@@ -1,4 +1,4 @@
-"""`wms up`: database, migrations, pages, API and workers in one process."""
+"""`wms up`: database, migrations, pages, API and a worker. `wms worker`: a worker elsewhere."""
 
 import asyncio
 import socket
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wms.access.queries import list_people
+from wms.background import run_worker
 from wms.cli.common import database_options, running_database, settings_of
 from wms.db import Db
 from wms.errors import Refused
@@ -53,6 +54,19 @@ def up(
             console.print(badges)
         server_of(settings).run()
     console.print("stopped")
+
+
+@click.command()
+@database_options
+def worker(data_dir: object, database_url: str | None) -> None:
+    """Seal and deliver events and run the chores, until told to stop.
+
+    `wms up` keeps one beside it already (unless WMS_WORKER=0). Any number may run, on any machine
+    that reaches the database and has the same settings and key.
+    """
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
+    with running_database(settings, lock=False) as url:
+        run_worker(msgspec.structs.replace(settings, database_url=url))
 
 
 async def _prepare(url: str, empty: bool) -> Table | None:

@@ -1,15 +1,35 @@
-"""Hints inside one process that there may be something to seal, deliver, reload or read.
+"""Hints that there may be something to seal, deliver, reload or read, for this process and others.
 
-A hint may come too early (before the commit) or not at all (another process wrote): polling is the
-truth, hints only shorten the wait. Nothing here touches the database.
+A hint may come too early (before the commit) or not at all: polling is the truth, hints only
+shorten the wait. Nothing here touches the database; a `Line` (wms/events/line.py) carries hints to
+other processes.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-_sealers: set[asyncio.Event] = set()
-_supervisors: set[asyncio.Event] = set()
+NUDGE, SEALED, RELOAD = "nudge", "sealed", "reload"
+
+
+class Worker(Protocol):
+    """Who seals and delivers in this process."""
+
+    seal_now: asyncio.Event
+    supervise_now: asyncio.Event
+
+    def look(self) -> None:
+        """Events got their positions: deliveries read on."""
+        ...
+
+
+class Carrier(Protocol):
+    """Who tells the other processes."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def say(self, word: str) -> None: ...
 
 
 class Reader:
@@ -28,18 +48,28 @@ class Reader:
             return
 
 
+_workers: set[Worker] = set()
+_carriers: set[Carrier] = set()
 _readers: set[Reader] = set()
 
 
-def join(sealer: asyncio.Event, supervisor: asyncio.Event) -> None:
+def join(worker: Worker) -> None:
     """A worker of this process wants hints."""
-    _sealers.add(sealer)
-    _supervisors.add(supervisor)
+    _workers.add(worker)
 
 
-def leave(sealer: asyncio.Event, supervisor: asyncio.Event) -> None:
-    _sealers.discard(sealer)
-    _supervisors.discard(supervisor)
+def leave(worker: Worker) -> None:
+    _workers.discard(worker)
+
+
+@contextmanager
+def carrying(carrier: Carrier) -> Iterator[None]:
+    """What is hinted in this process goes to the others meanwhile."""
+    _carriers.add(carrier)
+    try:
+        yield
+    finally:
+        _carriers.discard(carrier)
 
 
 @contextmanager
@@ -55,14 +85,34 @@ def reading() -> Iterator[Reader]:
 
 def nudge() -> None:
     """An event was written, or is about to commit."""
-    for sealer in _sealers:
-        sealer.set()
+    hear(NUDGE)
+    _tell(NUDGE)
 
 
 def sealed() -> None:
     """Events got their positions."""
-    for reader in _mine():
-        reader.woken.set()
+    hear(SEALED)
+    _tell(SEALED)
+
+
+def reload() -> None:
+    """Endpoints, secrets or parked deliveries were changed by a person."""
+    hear(RELOAD)
+    _tell(RELOAD)
+
+
+def hear(word: str) -> None:
+    """A hint for this process only: its own, or one that another process told."""
+    if word == SEALED:
+        for reader in _mine():
+            reader.woken.set()
+        for worker in _workers:
+            worker.look()
+        return
+    for worker in _workers:
+        worker.seal_now.set()
+        if word == RELOAD:
+            worker.supervise_now.set()
 
 
 def end_readers() -> None:
@@ -77,7 +127,9 @@ def _mine() -> list[Reader]:
     return [reader for reader in _readers if reader.loop is loop]
 
 
-def reload() -> None:
-    """Endpoints, secrets or parked deliveries were changed by a person."""
-    for event in _sealers | _supervisors:
-        event.set()
+def _tell(word: str) -> None:
+    if _carriers:
+        loop = asyncio.get_running_loop()
+        for carrier in _carriers:
+            if carrier.loop is loop:
+                carrier.say(word)

@@ -62,7 +62,7 @@ class EventWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish what is under way and give the leases back."""
-        wake.join(self.seal_now, self.supervise_now)
+        wake.join(self)
         loops = [
             asyncio.create_task(self._seal_loop(stop), name="sealer"),
             asyncio.create_task(
@@ -73,7 +73,7 @@ class EventWorker:
         try:
             await asyncio.gather(*loops)
         finally:
-            wake.leave(self.seal_now, self.supervise_now)
+            wake.leave(self)
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
@@ -89,12 +89,18 @@ class EventWorker:
             running.task.cancel()
         self.running.clear()
 
+    def look(self) -> None:
+        """Events got their positions, here or by another process."""
+        for running in self.running.values():
+            running.delivery.wake()
+
     # ---- sealing -------------------------------------------------------------------------------
 
     async def _seal_loop(self, stop: asyncio.Event) -> None:
         wait_s, blocks_at = self.tuning.seal_busy_s, 0.0
         await _safely("partitions", self._make_partitions)
         while not stop.is_set():
+            began = time.monotonic()
             self.seal_now.clear()
             sealed = await _safely("sealer", self.seal) or 0
             if time.monotonic() >= blocks_at:
@@ -102,12 +108,11 @@ class EventWorker:
                 blocks_at = time.monotonic() + self.tuning.block_wait_s / 2
             if sealed:
                 wake.sealed()
-                for running in self.running.values():
-                    running.delivery.wake()
             busy, idle = self.tuning.seal_busy_s, self.tuning.seal_idle_s
             wait_s = busy if sealed else min(wait_s * 2, idle)
             if await _either(stop, self.seal_now, wait_s):
-                wait_s = busy / 2
+                wait_s = busy / 2  # many hints, one transaction
+                await asyncio.sleep(began + wait_s - time.monotonic())
 
     async def seal(self) -> int:
         """Seal every stream that has something new; returns how many events."""
@@ -212,8 +217,7 @@ class EventWorker:
             await self._stop_one(place)
             return
         egress = endpoints.egress_of(self.settings, endpoint.allow)
-        base = f"http://{self.settings.host}:{self.settings.port}"
-        site = Site(sites[place[0]], base)
+        site = Site(sites[place[0]], self.settings.base_url)
         try:
             assert self._vault is not None, "supervise made it"
             mask = Mask(endpoint.mask_profile, self._vault.mask_key)
