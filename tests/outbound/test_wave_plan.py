@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from wms.outbound import wave_plan
 from wms.outbound.carton_plan import BoxProblem, Content, plan_boxes
+from wms.outbound.wave_due import Shift
 from wms.outbound.wave_plan import (
     Pick,
     Problem,
@@ -171,3 +173,49 @@ def test_when_time_is_over_packers_choose() -> None:
     ticks = iter([0.0, 3.0])
     problem = BoxProblem(contents=(content,), carton_types=CARTONS, seconds=1)
     assert plan_boxes(problem, lambda: next(ticks)) == ()
+
+
+def crowd(**changes: Any) -> Problem:
+    """Two urgent orders at both ends of the hall, each with a neighbour that has more time."""
+    bins = {1: 19, 2: 39, 3: 19, 4: 39}
+    orders = tuple(
+        WaveOrder(order_id=n, due_s=160 if n < 3 else 3000, priority=0) for n in bins
+    )
+    picks = tuple(pick(allocation_id=n, order_id=n, bin_id=bin_id) for n, bin_id in bins.items())
+    shift = Shift(now_s=0, ready_s=(0.0,), setup_s=60, per_line_s=10, walk_mm_s=1000)
+    problem = Problem(
+        orders=orders, picks=picks, layout=LAYOUT, depot="depot", cart_slots=2,
+        tote_mm3=20_000_000, tote_g=6000, seconds=1.0, shift=shift,
+    )  # fmt: skip
+    return msgspec.structs.replace(problem, **changes)
+
+
+def test_a_tour_is_made_longer_where_that_keeps_an_order_from_being_late() -> None:
+    relaxed = plan_tours(crowd(shift=None))
+    in_time = plan_tours(crowd())
+    check(crowd(), in_time)
+    assert {order for _, order in in_time.tours[0].slots} == {1, 2}
+    assert "due times" in in_time.method
+    assert relaxed.metres < in_time.metres
+    assert in_time.metres <= 1.3 * relaxed.metres
+
+
+def test_trucks_that_are_gone_and_trucks_with_time_change_nothing() -> None:
+    relaxed = plan_tours(crowd(shift=None))
+    for now in (-100_000, 4_000):
+        shift = msgspec.structs.replace(crowd().shift, now_s=now)  # type: ignore[type-var]
+        plan = plan_tours(crowd(shift=shift))
+        assert (plan.method, plan.metres) == ("batched and routed", relaxed.metres)
+
+
+@settings(max_examples=10, deadline=None)
+@given(problems(), st.integers(0, 9000))
+def test_a_wave_planned_with_due_times_loses_nothing_and_comes_in_its_order(
+    problem: Problem, now_s: int
+) -> None:
+    shift = Shift(now_s=now_s, ready_s=(0.0, 300.0), setup_s=60, per_line_s=10, walk_mm_s=1000)
+    plan = plan_tours(msgspec.structs.replace(problem, shift=shift))
+    check(problem, plan)
+    due = {order.order_id: order.due_s for order in problem.orders}
+    ranks = [min(due[order] for _, order in tour.slots) for tour in plan.tours]
+    assert ranks == sorted(ranks)

@@ -7,6 +7,7 @@ what must stay true, `0 <= allocated <= on_hand`, holds whoever writes.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -82,8 +83,7 @@ PROMISABLE = """
 # Served by balance_item_ix. Only as many balances are locked as the rotation needs: those whose
 # strictly earlier ranks do not cover the need. Locks in the order of the movement trigger
 # (bin, license plate), so a wave and a picker queue instead of deadlocking.
-LOCK_STOCK = text(
-    f"""
+_ROTATED = f"""
     WITH need AS (
       SELECT * FROM unnest(CAST(:item_ids AS bigint[]), CAST(:qtys AS bigint[])) AS n (item_id, qty)
     ), ranked AS (
@@ -104,9 +104,9 @@ LOCK_STOCK = text(
       FROM ranked r JOIN balance b ON b.warehouse_id = :warehouse_id AND b.id = r.id
      WHERE r.earlier < r.qty AND b.on_hand > b.allocated AND b.status = 'available'
      ORDER BY b.bin_id, coalesce(b.lpn_id, 0), b.item_id, b.id
-       FOR UPDATE OF b
-    """
-)
+"""
+LOCK_STOCK = text(f"{_ROTATED} FOR UPDATE OF b")
+LOOK_AT_STOCK = text(_ROTATED)
 
 # Served by balance_item_ix; reads only.
 AVAILABLE = text(
@@ -196,16 +196,24 @@ async def lock_stock(
 
     Locks them. May return less than is needed when others promised while it waited.
     """
-    return await rows(
-        tx,
-        LOCK_STOCK,
-        Stock,
-        warehouse_id=stamp.warehouse_id,
-        at=stamp.at,
-        item_ids=list(needs),
-        qtys=list(needs.values()),
-        not_balance_ids=list(not_balance_ids),
-    )
+    return await rows(tx, LOCK_STOCK, Stock, **_asked(stamp, needs, not_balance_ids))
+
+
+async def look_at_stock(tx: Tx, stamp: Stamp, needs: Mapping[int, int]) -> list[Stock]:
+    """The same balances, without a lock: what a promise would find now."""
+    return await rows(tx, LOOK_AT_STOCK, Stock, **_asked(stamp, needs, ()))
+
+
+def _asked(
+    stamp: Stamp, needs: Mapping[int, int], not_balance_ids: Sequence[int]
+) -> dict[str, Any]:
+    return {
+        "warehouse_id": stamp.warehouse_id,
+        "at": stamp.at,
+        "item_ids": list(needs),
+        "qtys": list(needs.values()),
+        "not_balance_ids": list(not_balance_ids),
+    }
 
 
 async def allocate(

@@ -6,18 +6,21 @@ exactly one task; a slot of a cart serves one order; no tote gets more than its 
 except a single unit that is too large for any.
 """
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from wms.planning.batch import BatchLine, BatchOrder, Cart, plan_batches
+from wms.outbound.wave_due import Shift, plan_due, try_out
+from wms.planning.batch import BatchLine, BatchOrder, Cart, Stowed, plan_batches
 from wms.planning.route import plan_route
 from wms.planning.stop import MaxSeconds, NoImprovement, any_of
 from wms.planning.travel import Layout
 
 CHUNK = 120  # cart loads batched together
 STALE_ROUNDS = 12
+BATCHING = 0.6  # of the time, where the rest may be needed to keep due times
 
 
 class Pick(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,15 +46,23 @@ class Pick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaveOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order of the wave. `due_s` on any common scale; larger `priority` is more urgent."""
+    """An order of the wave. `due_s` is the epoch; `priority` is minutes ahead of it."""
 
     order_id: int
     due_s: int
     priority: int
 
+    @property
+    def urgency(self) -> tuple[float, int]:
+        """Smaller goes first: the order in which the floor claims tours, then the due time."""
+        return self.due_s - 60.0 * self.priority, self.due_s
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """All that planning needs to know. Spots of the layout are bin ids as text."""
+    """All that planning needs to know. Spots of the layout are bin ids as text.
+
+    Without a `shift` nobody is late: tours are as short as can be, due times only sort them.
+    """
 
     orders: tuple[WaveOrder, ...]
     picks: tuple[Pick, ...]
@@ -61,6 +72,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     tote_mm3: int
     tote_g: int
     seconds: float
+    shift: Shift | None = None
 
 
 class Portion(msgspec.Struct, frozen=True):
@@ -157,7 +169,7 @@ def plan_simply(problem: Problem) -> WavePlan:
 
 def _fill_carts(problem: Problem, loads: Sequence[_Load]) -> list[list[_Load]]:
     """The simple rule: the most urgent load first, a new cart when the next does not fit."""
-    ranked = sorted(loads, key=lambda load: (-load.order.priority, load.order.due_s, load.name))
+    ranked = sorted(loads, key=lambda load: (*load.order.urgency, load.name))
     carts: list[list[_Load]] = []
     used = problem.cart_slots + 1
     for load in ranked:
@@ -170,27 +182,72 @@ def _fill_carts(problem: Problem, loads: Sequence[_Load]) -> list[list[_Load]]:
 
 
 def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter) -> WavePlan:
-    """Batches by least walk and routes through each, in about `seconds`.
+    """Batches by least walk and routes through each, nobody late who need not be, in `seconds`.
 
     Where the time is over before all was looked at, the rest rides as it comes, by shortest routes.
+    Tours come in the order in which they should be taken.
     """
     end = clock() + problem.seconds
     if problem.layout is None:
         return plan_simply(problem)
     tours: list[PlannedTour] = []
-    stopped = "nothing to do"
+    stopped, method, shift = "nothing to do", "batched and routed", problem.shift
     chunks = _chunks(cart_loads(problem))
     for number, loads in enumerate(chunks):
         share = (end - clock()) / (len(chunks) - number)
         if number and share <= 0:
             carts = _fill_carts(problem, loads)
-            tours += [_routed(problem, problem.layout, cart) for cart in carts]
+            found = [_routed(problem, problem.layout, cart) for cart in carts]
             stopped = "time"
-            continue
-        found, stopped = _batched(problem, problem.layout, loads, max(0.0, share))
+        else:
+            part = BATCHING if shift else 1.0
+            found, stopped = _batched(problem, problem.layout, loads, max(0.0, part * share))
+        if shift is not None:
+            found, ready, joint = _in_time(problem, problem.layout, loads, found, shift, share)
+            method = "batched, routed and sequenced for due times" if joint else method
+            shift = msgspec.structs.replace(shift, ready_s=ready)
         tours += found
     metres = sum(tour.metres for tour in tours)
-    return WavePlan(tuple(tours), "batched and routed", stopped, metres)
+    return WavePlan(tuple(tours), method, stopped, metres)
+
+
+def _in_time(
+    problem: Problem, layout: Layout, loads: Sequence[_Load], found: list[PlannedTour],
+    shift: Shift, share: float,
+) -> tuple[list[PlannedTour], tuple[float, ...], bool]:
+    """The tours in the order of their urgency; planned with deadlines where somebody is late.
+
+    Also when the pickers are free after them, and whether the plan with deadlines was better.
+    """
+    due_s = {load.order.order_id: load.order.due_s for load in loads}
+
+    def works(tour: PlannedTour) -> tuple[float, list[int]]:
+        return shift.tour_s(tour.metres, len(tour.tasks)), [order for _, order in tour.slots]
+
+    found.sort(key=lambda tour: (_rank(tour, due_s), tour.tasks[0].pick.pick_sequence))
+    trial = try_out(found, works, shift, due_s)
+    seconds = (1 - BATCHING) * share
+    if not trial.late_orders or seconds <= 0:
+        return found, trial.ready_s, False
+    of_name = {load.name: load for load in loads}
+    cart = Cart(problem.cart_slots)
+    planned = plan_due(layout, _orders(loads), cart, problem.depot, shift, seconds)
+    joint = [_planned(of_name, tour.orders, tour.stops, tour.distance_mm) for tour in planned]
+    joint.sort(key=lambda tour: _rank(tour, due_s))
+    better = try_out(joint, works, shift, due_s)
+    if better.cost < trial.cost:
+        return joint, better.ready_s, True
+    return found, trial.ready_s, False
+
+
+def _rank(tour: PlannedTour, due_s: Mapping[int, int]) -> float:
+    """The order in which the floor claims tours."""
+    return min(due_s[order] for _, order in tour.slots) - 60.0 * tour.priority
+
+
+def first_rank(orders: Sequence[WaveOrder]) -> float:
+    """The most urgent order's place among tours."""
+    return min((order.urgency[0] for order in orders), default=0.0)
 
 
 def _chunks(loads: Sequence[_Load]) -> list[list[_Load]]:
@@ -201,7 +258,7 @@ def _chunks(loads: Sequence[_Load]) -> list[list[_Load]]:
         picks = [part.pick.pick_sequence for tote in load.totes for part in tote]
         return sum(picks) / len(picks)
 
-    ranked = sorted(loads, key=lambda x: (-x.order.priority, x.order.due_s, where(x), x.name))
+    ranked = sorted(loads, key=lambda load: (*load.order.urgency, where(load), load.name))
     count = -(-len(ranked) // CHUNK)
     size = -(-len(ranked) // count) if count else 1
     return [ranked[first : first + size] for first in range(0, len(ranked), size)]
@@ -210,7 +267,19 @@ def _chunks(loads: Sequence[_Load]) -> list[list[_Load]]:
 def _batched(
     problem: Problem, layout: Layout, loads: Sequence[_Load], seconds: float
 ) -> tuple[list[PlannedTour], str]:
-    orders = [
+    stop = any_of(MaxSeconds(seconds), NoImprovement(STALE_ROUNDS))
+    cart = Cart(problem.cart_slots)
+    batches = plan_batches(layout, _orders(loads), cart, problem.depot, problem.depot, stop)
+    of_name = {load.name: load for load in loads}
+    tours = [
+        _planned(of_name, tour.orders, tour.stops, 0 if tour.unreachable else tour.distance_mm)
+        for tour in batches.tours
+    ]
+    return tours, batches.stopped
+
+
+def _orders(loads: Sequence[_Load]) -> list[BatchOrder]:
+    return [
         BatchOrder(
             load.name,
             tuple(
@@ -224,19 +293,14 @@ def _batched(
         )
         for load in loads
     ]
-    stop = any_of(MaxSeconds(seconds), NoImprovement(STALE_ROUNDS))
-    cart = Cart(problem.cart_slots)
-    batches = plan_batches(layout, orders, cart, problem.depot, problem.depot, stop)
-    of_name = {load.name: load for load in loads}
-    tours = [
-        _tour(
-            [of_name[stowed.order] for stowed in tour.orders],
-            {spot: number for number, spot in enumerate(tour.stops)},
-            0 if tour.unreachable else round(tour.distance_mm / 1000),
-        )
-        for tour in batches.tours
-    ]
-    return tours, batches.stopped
+
+
+def _planned(
+    of_name: Mapping[str, _Load], stowed: Sequence[Stowed], stops: Sequence[str], distance_mm: float
+) -> PlannedTour:
+    place = {spot: number for number, spot in enumerate(stops)}
+    metres = round(distance_mm / 1000) if math.isfinite(distance_mm) else 0
+    return _tour([of_name[each.order] for each in stowed], place, metres)
 
 
 def _routed(problem: Problem, layout: Layout, loads: Sequence[_Load]) -> PlannedTour:

@@ -5,7 +5,8 @@ import msgspec
 from wms.db import Tx, row, rows
 from wms.outbound import wave_sql as sql
 from wms.outbound.carton_plan import BoxProblem, Content
-from wms.outbound.wave_plan import Pick, Problem, WaveOrder
+from wms.outbound.floor_work import load_floor, shift_of
+from wms.outbound.wave_plan import Pick, Problem, WaveOrder, first_rank
 from wms.planning.cartonize import CartonType
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
 from wms.stamp import Stamp
@@ -25,12 +26,13 @@ class _Level(msgspec.Struct):
 
 
 async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
-    """The planning problem of a wave, in seven reads."""
+    """The planning problem of a wave: its promises, the hall, the carts and the people."""
     values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
     orders = await rows(tx, sql.WAVE_ORDERS, WaveOrder, **values)
     picks = await rows(tx, sql.WAVE_PICKS, Pick, **values)
     setting = await get_setting(tx, stamp)
     layout, depot = await load_layout(tx, stamp, sorted({pick.bin_id for pick in picks}))
+    floor = await load_floor(tx, stamp)
     return Problem(
         orders=tuple(orders),
         picks=tuple(picks),
@@ -40,6 +42,7 @@ async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
         tote_mm3=setting.tote_mm3,
         tote_g=setting.tote_g,
         seconds=setting.plan_seconds,
+        shift=shift_of(stamp.at.timestamp(), floor, first_rank(orders)),
     )
 
 

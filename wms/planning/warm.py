@@ -4,6 +4,7 @@ from wms.planning import cartonize
 from wms.planning.batch import BatchLine, BatchOrder, Cart, plan_batches
 from wms.planning.stop import MaxRounds
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
+from wms.planning.wave import Picker, Work, plan_wave
 
 
 def warm_up() -> str:
@@ -26,5 +27,7 @@ def warm_up() -> str:
         ]
         plan = plan_batches(layout, orders, Cart(4, 100_000), "DEPOT", "DEPOT", MaxRounds(3))
         done.append(plan.method)
+        crew = [Picker("P1"), Picker("P2")]
+        plan_wave(layout, orders, Cart(4, 100_000), crew, Work(), "DEPOT", "DEPOT", MaxRounds(1))
     cartonize.warm_up()
     return ", ".join(done)
