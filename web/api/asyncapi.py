@@ -22,7 +22,7 @@ def asyncapi(version: str) -> Json:
     """The document. Deterministic: the same catalogue gives the same bytes."""
     _, known = components([*(kind.struct for kind in TYPES.values()), Envelope])
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {"title": "Warehouse floor events", "version": version, "description": WIRE},
         "defaultContentType": "application/json",
         "channels": {
