@@ -120,6 +120,7 @@ OF_LEAF = {
     "TokenInvalid": "unauthenticated",
     "CertificateWrong": "unauthenticated",
     "ScopeMissing": "forbidden-scope",
+    "BothScopesMissing": "forbidden-scope",
     "OwnerForbidden": "forbidden-owner",
     "WarehouseForbidden": "forbidden-site",
     "ExistsWithDifferent": "exists-with-different",

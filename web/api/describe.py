@@ -21,6 +21,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     no body. `refuses` are slugs of PROBLEMS."""
 
     scope: str = ""
+    or_scope: str = ""  # opens it as well
     takes: Any = None
     media: str = "application/json"
     answers: Mapping[int, Any] = {}
@@ -34,6 +35,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 def describe(
     scope: str = "",
     *,
+    or_scope: str = "",
     takes: Any = None,
     media: str = "application/json",
     answers: Mapping[int, Any] | None = None,
@@ -45,8 +47,8 @@ def describe(
 ) -> dict[str, Any]:
     """Keyword arguments for a route decorator. No `scope`: open to everybody."""
     said = Described(
-        scope=scope, takes=takes, media=media, answers=answers or {}, answer_media=answer_media,
-        query=query or {}, refuses=refuses, keyed=keyed, listed=listed,
+        scope=scope, or_scope=or_scope, takes=takes, media=media, answers=answers or {},
+        answer_media=answer_media, query=query or {}, refuses=refuses, keyed=keyed, listed=listed,
     )  # fmt: skip
     return {"opt": {OPT: said}}
 

@@ -12,6 +12,7 @@ from typing import Any
 from litestar import Response, get, post
 from msgspec.json import encode
 
+from web.api import paging
 from web.api.admission import DOCUMENTS, INBOX, crowded, reading
 from web.api.describe import describe
 from web.api.paging import json
@@ -24,7 +25,7 @@ from wms.errors import Invalid
 from wms.inbound.asn_documents import AsnDoc
 from wms.jobs import running
 from wms.jobs.lines import Line, LineOutcome, accepted, run_lines, split
-from wms.jobs.running import Job, create_job, ndjson, rolled_back
+from wms.jobs.running import Job, create_job, rolled_back
 from wms.masterdata import items
 from wms.masterdata.item_documents import ItemDoc
 from wms.outbound.order_documents import OrderDoc
@@ -108,16 +109,17 @@ async def _batch(
         answer.media_type = NDJSON  # one line: the job
         return answer
 
-    async def run(tx: Tx) -> tuple[int, bytes]:
+    async def run(tx: Tx) -> tuple[int, list[LineOutcome]]:
         done = await run_lines(tx, partner.stamp, partner.client, kind, lines, owner)
         if mode == "atomic" and not all(accepted(each) for each in done):
             raise Undone(rolled_back(done))
-        return 200, ndjson(done)
+        return 200, done
 
     try:
-        answer = await keyed(request, partner, [each.text for each in lines], run, lane=DOCUMENTS)
+        asked = [each.text for each in lines]
+        answer = await keyed(request, partner, asked, run, lane=DOCUMENTS, write=paging.lines)
     except Undone as undone:
-        return Response(ndjson(undone.found), media_type=NDJSON)
+        return Response(paging.lines(undone.found), media_type=NDJSON)
     answer.media_type = NDJSON
     return answer
 
@@ -133,11 +135,11 @@ async def as_job(
 ) -> Response[Any]:
     """202: the lines are kept and will be done; `Location` is the job."""
 
-    async def keep(tx: Tx) -> tuple[int, bytes]:
+    async def keep(tx: Tx) -> tuple[int, Job]:
         job = await create_job(
             tx, partner.stamp, partner.client, kind, lines, mode=mode, owner=owner
         )
-        return 202, json(job).content
+        return 202, job
 
     answer = await keyed(request, partner, [each.text for each in lines], keep, lane=INBOX)
     if respond_async(request):
@@ -188,8 +190,8 @@ async def get_errors(request: REQUEST) -> Response[Any]:
 async def _file(request: REQUEST, *, refused: bool) -> Response[Any]:
     partner = await at_large(request, "jobs:read")
     async with reading(partner) as tx:
-        body = await running.job_outcomes(tx, partner.client, _id(request), refused=refused)
-    return Response(body, media_type=NDJSON)
+        found = await running.job_outcomes(tx, partner.client, _id(request), refused=refused)
+    return Response(paging.lines(found), media_type=NDJSON)
 
 
 def _id(request: REQUEST) -> int:

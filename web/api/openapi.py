@@ -186,9 +186,9 @@ def _headers(said: Described, method: str) -> list[Json]:
 
 
 def _needs(said: Described, oauth: bool) -> list[Json]:
-    if not said.scope:
-        return []
-    return [{"key": [said.scope]}, *([{"oauth2": [said.scope]}] if oauth else [])]
+    ways = ("key", "oauth2") if oauth else ("key",)
+    scopes = [each for each in (said.scope, said.or_scope) if each]
+    return [{way: [scope]} for scope in scopes for way in ways]
 
 
 def _answers(each: Operation, said: Described, shapes: _Shapes, schemas: Sequence[Json]) -> Json:

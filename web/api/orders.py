@@ -175,10 +175,10 @@ async def post_orders(request: REQUEST) -> Response[Any]:
             [DocumentError("", "wrong-length", f"Expected a list of 1 to {BATCH_MAX} orders")]
         )
 
-    async def accept(tx: Tx) -> tuple[int, bytes]:
+    async def accept(tx: Tx) -> tuple[int, Batch]:
         every = await accept_values(tx, partner, value)
         rejected = sum(outcome.outcome == "rejected" for outcome in every)
-        return 200, msgspec.json.encode(Batch(every, len(every) - rejected, rejected))
+        return 200, Batch(every, len(every) - rejected, rejected)
 
     if crowded(partner):
         lines = [Line(n, encode(each).decode()) for n, each in enumerate(value, 1)]

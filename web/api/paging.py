@@ -1,6 +1,6 @@
 """Pages of lists: `limit`, an opaque `after`, and the `Link` to the next page (RFC 8288)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,7 +35,16 @@ def page(
     return answer
 
 
+def written(thing: object) -> bytes:
+    """An answer as JSON, as the asking client may see it."""
+    return msgspec.json.encode(shown(thing))
+
+
+def lines(things: Iterable[object]) -> bytes:
+    """An answer as NDJSON, as the asking client may see it."""
+    return b"".join(written(each) + b"\n" for each in things)
+
+
 def json(thing: object, status: int = 200) -> Response[Any]:
     """An answer, as the asking client may see it."""
-    body = msgspec.json.encode(shown(thing))
-    return Response(body, media_type=MediaType.JSON, status_code=status)
+    return Response(written(thing), media_type=MediaType.JSON, status_code=status)

@@ -2,6 +2,9 @@
 
     POST /v1/events/{id}/receipts     {"endpoint": "erp", "verdict": "rejected", "code": "no-item"}
     GET  /v1/events/{id}/receipts     those this partner gave, each with its verdicts before
+
+Whoever may read events or manage the endpoints that hear them may answer: `events:read` or
+`webhooks:write`.
 """
 
 from typing import Annotated, Any, Literal
@@ -30,7 +33,11 @@ from wms.events.queries import (
 from wms.events.receipts import Logged, Receipt
 
 RECEIPTS = "/v1/events/{id:str}/receipts"
-SCOPES = ("events:read", "webhooks:write")
+READS, HEARS = "events:read", "webhooks:write"
+
+
+class BothScopesMissing(ScopeMissing):
+    say = "The key of {code} has neither scope {needed} nor {other}."
 
 
 class Verdict(msgspec.Struct, kw_only=True):
@@ -51,10 +58,10 @@ class Receipts(msgspec.Struct):
 
 
 async def _partner(request: REQUEST) -> tuple[ApiClient, Db]:
-    """Whoever may read or subscribe may also answer. Raises ScopeMissing."""
+    """Raises BothScopesMissing."""
     client = await asking(request)
-    if not set(SCOPES) & set(client.scopes):
-        raise ScopeMissing(code=client.code, needed=SCOPES[0])
+    if not {READS, HEARS} & set(client.scopes):
+        raise BothScopesMissing(code=client.code, needed=READS, other=HEARS)
     return client, request.app.state.db
 
 
@@ -89,12 +96,12 @@ async def _source(
 
 
 @post(RECEIPTS, status_code=200, summary="Say what became of an event",
-      **describe("events:read", takes=Verdict, answers={200: Receipt, 201: Receipt},
+      **describe(READS, or_scope=HEARS, takes=Verdict, answers={200: Receipt, 201: Receipt},
                  refuses=("bad-request", "forbidden-site")))  # fmt: skip
 async def give_receipt(request: REQUEST) -> Response[Any]:
     """One receipt for each event and source: the last verdict counts, the same again changes
     nothing. A rejection becomes an event, and an exception for the endpoint's team. 201 is answered
-    for the first verdict. A key that may manage endpoints needs no other scope."""
+    for the first verdict."""
     client, db = await _partner(request)
     said, _ = parse(decode(await request.body()), Verdict)
     if (said.endpoint is None) == (said.consumer is None):
@@ -110,7 +117,8 @@ async def give_receipt(request: REQUEST) -> Response[Any]:
 
 
 @get(RECEIPTS, summary="What this partner said of an event",
-     **describe("events:read", answers={200: Receipts}, refuses=("bad-request",)))  # fmt: skip
+     **describe(READS, or_scope=HEARS, answers={200: Receipts},
+                refuses=("bad-request",)))  # fmt: skip
 async def show_receipts(request: REQUEST) -> Response[Any]:
     client, db = await _partner(request)
     async with db.reading() as tx:

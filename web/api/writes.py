@@ -7,6 +7,7 @@ from litestar import Response
 from litestar.enums import MediaType
 
 from web.api.admission import DOCUMENTS, turn
+from web.api.paging import written
 from web.api.security import CORRELATION_MAX, REQUEST, Partner, client_with
 from web.session import partner_stamp
 from wms import requests
@@ -146,15 +147,17 @@ async def keyed(
     request: REQUEST,
     partner: Partner,
     value: Any,
-    act: Callable[[Tx], Awaitable[tuple[int, bytes]]],
+    act: Callable[[Tx], Awaitable[tuple[int, Any]]],
     *,
     needed: bool = False,
     lane: str = "",
+    write: Callable[[Any], bytes] = written,
 ) -> Response[Any]:
-    """`act` (status and JSON of its answer) under the request's Idempotency-Key, if it has one.
+    """`act` (status and answer) under the request's Idempotency-Key, if it has one.
 
-    The answer is stored with the effect; the same request again gets it back, byte by byte, with
-    `Idempotency-Replayed: true`. Raises RequestKeyMissing when one is `needed`, RequestKeyReused.
+    The answer is stored with the effect, as its reader may see it; the same request again gets it
+    back, byte by byte, with `Idempotency-Replayed: true`. Raises RequestKeyMissing when one is
+    `needed`, RequestKeyReused.
     """
     key = request.headers.get("idempotency-key")
     if key is None and needed:
@@ -169,7 +172,8 @@ async def keyed(
                 answer = raw(stored.answer.encode(), stored.status)
                 answer.headers["Idempotency-Replayed"] = "true"
                 return answer
-        status, body = await act(tx)
+        status, found = await act(tx)
+        body = write(found)
         if asked is not None:
             await requests.record_answer(tx, partner.stamp, asked, status, body)
         return raw(body, status)

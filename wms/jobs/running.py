@@ -189,22 +189,18 @@ async def get_job(tx: Tx, client: ApiClient, id: int) -> Job:
     return found
 
 
-async def job_outcomes(tx: Tx, client: ApiClient, id: int, *, refused: bool) -> bytes:
-    """The outcomes so far as NDJSON; only those of refused lines, if asked."""
+async def job_outcomes(
+    tx: Tx, client: ApiClient, id: int, *, refused: bool
+) -> list[LineOutcome]:
+    """The outcomes so far; only those of refused lines, if asked."""
     await get_job(tx, client, id)
     found = await rows(tx, OUTCOMES, _Outcomes, id=id, client=client.code)
-    lines = [
+    return [
         line
         for each in found
         for line in msgspec.json.decode(each.outcomes, type=list[LineOutcome])
         if not (refused and accepted(line))
     ]
-    return ndjson(lines)
-
-
-def ndjson(lines: Sequence[LineOutcome]) -> bytes:
-    """One JSON object a line."""
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
 async def run_jobs(db: Db) -> int:
