@@ -21,3 +21,9 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     device: str = ""
     device_at: datetime | None = None
     correlation_id: str = ""
+
+    def along(self, correlation_id: str) -> "Stamp":
+        """The same act as a step of a document's flow, whose correlation id its events carry."""
+        if not correlation_id:
+            return self
+        return msgspec.structs.replace(self, correlation_id=correlation_id)

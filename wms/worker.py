@@ -16,12 +16,12 @@ from wms.carriers.chores import follow_carriers
 from wms.counting import cadence
 from wms.db import Db, Tx
 from wms.errors import Busy
-from wms.exceptions import deliveries, following
+from wms.exceptions import deliveries, escalating, following
 from wms.files.drop import watch_files
 from wms.ids import uuid7
 from wms.inbound import appointments
 from wms.jobs import running
-from wms.outbound import cancel_ahead, cancelling, resuming, waves
+from wms.outbound import cancel_ahead, cancelling, levels_told, resuming, waves
 from wms.reconciliation import nightly
 from wms.stamp import Stamp
 from wms.tasks.leases import expire_leases
@@ -53,6 +53,12 @@ async def _each_warehouse(
 ) -> int:
     async with db.reading() as tx:
         warehouses = await list_warehouses(tx)
+    return await _each(db, warehouses, name, chore)
+
+
+async def _each(
+    db: Db, warehouses: list[int], name: str, chore: Callable[[Tx, Stamp], Awaitable[int]]
+) -> int:
     done = 0
     for warehouse_id in warehouses:
         async with db.transaction() as tx:
@@ -115,6 +121,22 @@ async def follow_trouble(db: Db) -> int:
     return await _each_warehouse(db, "exceptions", following.follow)
 
 
+async def escalate_exceptions(db: Db) -> int:
+    """Exceptions past their due time go to the next level, once."""
+    return await _each_warehouse(db, "exceptions", escalating.escalate_due)
+
+
+async def tell_levels(db: Db) -> int:
+    """Items whose stock changed, in absolute numbers."""
+    behind = await levels_told.list_behind(db)
+    return await _each(db, behind, "levels", levels_told.tell_levels)
+
+
+async def sweep_levels(db: Db) -> int:
+    """Levels that changed without an event: dates that passed, stock that was loaded."""
+    return await _each_warehouse(db, "levels", levels_told.sweep_levels)
+
+
 async def open_delivery_exceptions(db: Db) -> int:
     """Dead letters, stopped endpoints, events a partner rejected."""
     return await _each_warehouse(db, "exceptions", deliveries.open_delivery_exceptions)
@@ -137,6 +159,9 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("top up orders", 30, top_up_orders),
     ("follow trouble", 3, follow_trouble),
     ("delivery exceptions", 15, open_delivery_exceptions),
+    ("escalate exceptions", 15, escalate_exceptions),
+    ("tell levels", 1, tell_levels),
+    ("sweep levels", 20, sweep_levels),
     ("watch files", 5, watch_files),
     ("follow appointments", 60, follow_appointments),
     ("follow carriers", 10, follow_carriers),

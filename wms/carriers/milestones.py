@@ -65,6 +65,7 @@ class _Carton(msgspec.Struct, kw_only=True):
     load_id: int
     order: str
     owner: str
+    correlation_id: str
     carrier: str
     warehouse: str
     departed_at: datetime | None
@@ -99,7 +100,8 @@ class _Parked(msgspec.Struct, kw_only=True):
 CARTON = text(
     """
     SELECT s.order_id, s.lpn_id, coalesce(s.load_id, 0) AS load_id, o.external_id AS order,
-           w.code AS owner, c.code AS carrier, h.code AS warehouse, d.departed_at
+           w.code AS owner, o.correlation_id, c.code AS carrier, h.code AS warehouse,
+           d.departed_at
       FROM shipment_carton s
       JOIN outbound_order o ON o.warehouse_id = s.warehouse_id AND o.id = s.order_id
       JOIN owner w ON w.id = o.owner_id
@@ -310,7 +312,7 @@ async def _tell(
             estimated_delivery=document.estimated_at, out_of_order=said.out_of_order,
             doubt=said.doubt,
         ),
-        owner=carton.owner,
+        owner=carton.owner, correlation_id=carton.correlation_id,
     )  # fmt: skip
 
 
@@ -341,5 +343,5 @@ async def _tell_state(
             reason=reason(seen.code, document.reason) if type != "shipment.delivered" else None,
             attempts=sum(each.code == "delivery_attempted" for each in [*mine, seen]),
         ),
-        owner=carton.owner,
+        owner=carton.owner, correlation_id=carton.correlation_id,
     )  # fmt: skip

@@ -122,6 +122,7 @@ class _Head(msgspec.Struct, kw_only=True):
     owner_id: int
     order: str
     owner: str
+    correlation_id: str
     carrier: str
     service: str
     departed_at: datetime | None
@@ -142,7 +143,7 @@ class _Told(Seen, frozen=True, kw_only=True):
 
 _HEAD = """
     SELECT DISTINCT o.id AS order_id, s.load_id, o.owner_id, o.external_id AS order,
-           w.code AS owner, c.code AS carrier, o.service, d.departed_at
+           w.code AS owner, o.correlation_id, c.code AS carrier, o.service, d.departed_at
       FROM shipment_carton s
       JOIN outbound_order o ON o.warehouse_id = s.warehouse_id AND o.id = s.order_id
       JOIN owner w ON w.id = o.owner_id
@@ -334,7 +335,7 @@ async def keep_pod(
             orders=[head.order], signed_by=facts.signed_by, clean=facts.clean,
             exceptions=exceptions, media=facts.media, sha256=kept.sha256, size=kept.size,
         ),
-        owner=head.owner,
+        owner=head.owner, correlation_id=head.correlation_id,
     )  # fmt: skip
     return msgspec.structs.replace(kept, outcome="created")
 

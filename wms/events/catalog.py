@@ -80,6 +80,7 @@ from wms.events.payload_system import (
     EndpointEvent,
     EndpointSkipped,
     ExceptionAssigned,
+    ExceptionEscalated,
     ExceptionOpened,
     ExceptionResolved,
     ReceiptRejected,
@@ -279,6 +280,9 @@ TYPES: dict[str, EventType] = {
     ),
     "exception.assigned": EventType(
         ExceptionAssigned, DOCUMENT, "exception/<id>", "A person has it."
+    ),
+    "exception.escalated": EventType(
+        ExceptionEscalated, DOCUMENT, "exception/<id>", "Its time passed: the next level has it."
     ),
     "exception.resolved": EventType(
         ExceptionResolved, DOCUMENT, "exception/<id>", "Done, gone by itself, or discarded."

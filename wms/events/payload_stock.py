@@ -41,6 +41,13 @@ class InventoryStatusChanged(Payload):
 
 
 class InventoryLevelChanged(Payload):
+    """An item's stock as it is, in the words of GET .../inventory/levels, never as a difference.
+
+    `version` rises with each telling of the item, and the numbers hold every event up to
+    `as_of_pos` (and may hold later ones): keep the highest, drop what is older.
+    `statuses` are the units anywhere in the house by stock status; `inbound` is announced.
+    """
+
     sku: str
     owner: str
     on_hand: int
@@ -50,6 +57,12 @@ class InventoryLevelChanged(Payload):
     on_hold: int = 0
     damaged: int = 0
     inbound: int = 0
+    as_of_pos: int = 0
+    promised: int = 0
+    available_to_promise: int = 0
+    stopped: int = 0
+    elsewhere: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
 
 
 class InventoryShortageFound(Payload):

@@ -100,6 +100,14 @@ class ExceptionAssigned(ExceptionEvent):
     by: Personal = ""
 
 
+class ExceptionEscalated(ExceptionEvent):
+    """`team` is whose it is now; the person it was assigned to still has it."""
+
+    from_team: str
+    assignee: Personal = ""
+    minutes_open: int = 0
+
+
 class ExceptionResolved(ExceptionEvent):
     resolution: str
     how: str = ""

@@ -109,7 +109,8 @@ REOPEN = text(
     f"""
     UPDATE exception SET state = 'open', facts = CAST(:facts AS jsonb), times = times + 1,
            screen = :screen, reopened = reopened + 1, opened_at = :at, last_at = :at,
-           due_at = :due_at, assignee_id = NULL, ended_at = NULL, ended_by = '', ended_how = ''
+           due_at = :due_at, team = :team, escalated_at = NULL, assignee_id = NULL,
+           ended_at = NULL, ended_by = '', ended_how = ''
      WHERE warehouse_id = :warehouse_id AND id = :id RETURNING {_COLUMNS}
     """
 )
@@ -188,7 +189,9 @@ async def open_found(tx: Tx, stamp: Stamp, code: str, found: Found) -> Head:
         assert again is not None
         await step(tx, stamp, known.id, "reported again")
         return again
-    anew = await row(tx, REOPEN, Head, due_at=rules.due_at(code, at), **values)
+    anew = await row(
+        tx, REOPEN, Head, due_at=rules.due_at(code, at), team=kind.team, **values
+    )
     assert anew is not None
     await _tell_opened(tx, stamp, anew, "opened again")
     return anew
@@ -258,8 +261,8 @@ async def assign(tx: Tx, stamp: Stamp, exception_id: int, user: str, note: str =
         values = {"warehouse_id": stamp.warehouse_id, "id": head.id, "user_id": found.id}
         await tx.execute(ASSIGN, values)
         await step(tx, stamp, head.id, "assigned", f"{user}. {note}" if note else user)
-        data = catalog.ExceptionAssigned(**_about(head), assignee=user, by=stamp.actor)
-        await emit(tx, stamp, "exception.assigned", _key(head), data, owner=head.owner)
+        data = catalog.ExceptionAssigned(**about(head), assignee=user, by=stamp.actor)
+        await emit(tx, stamp, "exception.assigned", key_of(head), data, owner=head.owner)
     return head
 
 
@@ -308,9 +311,9 @@ async def _end(tx: Tx, stamp: Stamp, head: Head, state: str, how: str) -> None:
     await step(tx, stamp, head.id, state, how)
     minutes = max(0, int((stamp.at - head.opened_at).total_seconds() // 60))
     data = catalog.ExceptionResolved(
-        **_about(head), resolution=state, how=how, by=stamp.actor, minutes_open=minutes
+        **about(head), resolution=state, how=how, by=stamp.actor, minutes_open=minutes
     )
-    await emit(tx, stamp, "exception.resolved", _key(head), data, owner=head.owner)
+    await emit(tx, stamp, "exception.resolved", key_of(head), data, owner=head.owner)
     head.state = state
 
 
@@ -324,15 +327,17 @@ async def step(tx: Tx, stamp: Stamp, exception_id: int, did: str, note: str = ""
 
 async def _tell_opened(tx: Tx, stamp: Stamp, head: Head, did: str) -> None:
     await step(tx, stamp, head.id, did)
-    data = catalog.ExceptionOpened(**_about(head), facts=head.facts, reopened=head.reopened)
-    await emit(tx, stamp, "exception.opened", _key(head), data, owner=head.owner)
+    data = catalog.ExceptionOpened(**about(head), facts=head.facts, reopened=head.reopened)
+    await emit(tx, stamp, "exception.opened", key_of(head), data, owner=head.owner)
 
 
-def _key(head: Head) -> str:
+def key_of(head: Head) -> str:
+    """The ordering key of an exception's events."""
     return f"exception/{head.id}"
 
 
-def _about(head: Head) -> dict[str, Any]:
+def about(head: Head) -> dict[str, Any]:
+    """What every event of an exception says."""
     return {
         "exception_id": str(head.id), "code": head.code, "subject": head.subject,
         "severity": head.severity, "team": head.team, "due_at": head.due_at,

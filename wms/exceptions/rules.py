@@ -12,7 +12,12 @@ from wms.errors import Conflict, Invalid, NotFound
 
 LEAD, RECEIVING, SERVICE = "shift-lead", "receiving", "customer-service"
 INTEGRATION, STOCK = "integration", "inventory-control"
-TEAMS = (LEAD, RECEIVING, SERVICE, INTEGRATION, STOCK)
+MANAGER = "site-manager"
+TEAMS = (LEAD, RECEIVING, SERVICE, INTEGRATION, STOCK, MANAGER)
+# Who hears of it when the due time has passed. The last of the chain hears nothing new.
+NEXT_LEVEL = {
+    RECEIVING: LEAD, LEAD: MANAGER, SERVICE: MANAGER, INTEGRATION: MANAGER, STOCK: MANAGER,
+}  # fmt: skip
 SUBJECT_MAX = 300
 
 

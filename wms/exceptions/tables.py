@@ -36,6 +36,7 @@ exception = floor_table(
     col("opened_at", DateTime(timezone=True)),
     col("last_at", DateTime(timezone=True)),  # last report; an older cure does not end it
     col("due_at", DateTime(timezone=True)),
+    col("escalated_at", DateTime(timezone=True), null=True),
     col("assignee_id", BigInteger, ForeignKey("app_user.id"), null=True),
     col("ended_at", DateTime(timezone=True), null=True),
     col("ended_by", Text, default="''"),
@@ -46,6 +47,8 @@ exception = floor_table(
     UniqueConstraint("warehouse_id", "code", "subject"),
     Index("exception_open_ix", "warehouse_id", "due_at", "id", postgresql_where=text(
         "state = 'open'")),
+    Index("exception_to_escalate_ix", "warehouse_id", "due_at", postgresql_where=text(
+        "state = 'open' and escalated_at is null")),
     Index("exception_ended_ix", "warehouse_id", "ended_at", "id", postgresql_where=text(
         "state <> 'open'")),
 )  # fmt: skip

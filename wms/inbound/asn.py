@@ -85,7 +85,7 @@ CANCEL = text(
 _KNOWN = """
     SELECT a.id, a.owner_id, o.code AS owner, a.external_id, a.kind, a.state, a.version,
            a.source_version, a.supplier, coalesce(d.code, '') AS dock, a.expected_at,
-           a.over_tolerance_pct
+           a.over_tolerance_pct, a.correlation_id
       FROM owner o
       JOIN asn a ON a.warehouse_id = :warehouse_id AND a.owner_id = o.id
        AND a.external_id = :external_id
@@ -196,9 +196,10 @@ def _columns(stamp: Stamp, document: AsnDoc, refs: References) -> dict[str, Any]
 
 
 async def _create(tx: Tx, stamp: Stamp, document: AsnDoc, refs: References) -> Outcome:
+    flow = stamp.correlation_id or _key(document)
     made = await row(
         tx, CREATE, _Made, **_columns(stamp, document, refs), owner_id=refs.owner_id,
-        external_id=document.external_id, correlation_id=stamp.correlation_id, at=stamp.at,
+        external_id=document.external_id, correlation_id=flow, at=stamp.at,
     )  # fmt: skip
     if made is None:
         raise Busy()  # another sender made it this moment; the same request again sees it
@@ -212,7 +213,7 @@ async def _create(tx: Tx, stamp: Stamp, document: AsnDoc, refs: References) -> O
             lines=[event_line(line.line_no, line.sku, ordered=line.qty)
                    for line in document.lines],
         ),
-        owner=document.owner, keyseq=1,
+        owner=document.owner, keyseq=1, correlation_id=flow,
     )  # fmt: skip
     return Outcome(outcome="created", owner=document.owner, external_id=document.external_id,
                    id=str(made.id), version=1, state="open")  # fmt: skip
@@ -251,6 +252,7 @@ async def _change(
         tx, stamp, "asn.updated", _key(document),
         catalog.AsnUpdated(asn=_event_doc(now), changed_fields=fields, lines_removed=removed),
         owner=known.owner, keyseq=now.version,
+        correlation_id=stamp.correlation_id or known.correlation_id,
     )  # fmt: skip
     return _outcome("updated", now)
 
@@ -278,6 +280,7 @@ async def cancel(
         catalog.AsnCancelled(asn=_event_doc(now), changed_fields=["state"],
                              reason=reason("partner", why)),
         owner=owner, keyseq=now.version,
+        correlation_id=stamp.correlation_id or known.correlation_id,
     )  # fmt: skip
     return _outcome("cancelled", now)
 

@@ -126,6 +126,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     dock: str
     expected_at: datetime
     over_tolerance_pct: int
+    correlation_id: str
     lines: list[KnownLine] = []
 
 

@@ -125,6 +125,7 @@ async def confirm(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     task = await engine.take_task(tx, stamp, int(act.ref.partition("/")[2]), act.version)
     put = await row(tx, sql.LOAD_PUT, PutFacts, warehouse_id=stamp.warehouse_id, id=task.id)
     assert put is not None
+    stamp = stamp.along(put.correlation_id)
     facts = finished(put_step(put), act)
     if act.path == "later":
         await leases.give_back(tx, stamp, task.tour_id)

@@ -14,6 +14,10 @@ _PUTS = """
            coalesce((SELECT c.code FROM bin c WHERE c.warehouse_id = t.warehouse_id
              AND c.kind = 'clarify' ORDER BY c.id LIMIT 1), '') AS clarify_code,
            t.reason, u.goods_in_hand,
+           coalesce((SELECT a.correlation_id FROM receipt_line r
+                       JOIN asn a ON a.warehouse_id = r.warehouse_id AND a.id = r.asn_id
+                      WHERE r.warehouse_id = t.warehouse_id AND r.lpn_id = p.id
+                      ORDER BY r.id DESC LIMIT 1), '') AS correlation_id,
            (SELECT count(*) FROM task o WHERE o.warehouse_id = t.warehouse_id
              AND o.tour_id = t.tour_id AND o.state = 'open') AS puts_open
       FROM task t

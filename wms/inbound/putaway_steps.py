@@ -40,6 +40,7 @@ class PutFacts(msgspec.Struct, kw_only=True):
     clarify_code: str
     reason: str
     goods_in_hand: bool
+    correlation_id: str
     puts_open: int
 
     @property

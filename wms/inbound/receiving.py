@@ -48,6 +48,7 @@ async def confirm(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     if act.path == "close":
         return await close(tx, stamp, act)
     delivery = await _begin(tx, stamp, act.ref.partition("/")[2])
+    stamp = stamp.along(delivery.head.correlation_id)
     facts = finished(receive_step(delivery), act)
     match act.path:
         case "full":

@@ -84,6 +84,7 @@ receipt_line = floor_table(
     floor_key("asn_line_id", "asn_line"),
     floor_key("lpn_id", "lpn"),
     Index("receipt_line_asn_ix", "warehouse_id", "asn_id"),
+    Index("receipt_line_lpn_ix", "warehouse_id", "lpn_id"),
 )
 
 bin_full = Table(

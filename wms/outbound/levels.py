@@ -36,6 +36,12 @@ class Level(msgspec.Struct, kw_only=True):
     elsewhere: int  # on docks, carts, benches and in lanes
 
 
+class ItemLevel(Level, kw_only=True):
+    """A level with the item it is of."""
+
+    item_id: int
+
+
 class Balance(msgspec.Struct, kw_only=True):
     """One balance: item, lot, serial and status in one bin or plate."""
 
@@ -59,18 +65,12 @@ class _Position(msgspec.Struct):
 
 
 POSITION = text("SELECT pos FROM seal_state WHERE warehouse_id = :warehouse_id")
-# Walks items by (owner, sku); balance_item_ix and order_line_promised_ix serve each page's items.
-LEVELS = text(
-    """
+# balance_item_ix and order_line_promised_ix serve each page's items.
+_LEVELS = """
     WITH page AS MATERIALIZED (
       SELECT i.id, w.code AS owner, i.sku, i.description
         FROM item i JOIN owner w ON w.id = i.owner_id
-       WHERE (w.code, i.sku) > (:after_owner, :after_sku)
-         AND (cardinality(CAST(:owner_ids AS bigint[])) = 0
-              OR i.owner_id = ANY (CAST(:owner_ids AS bigint[])))
-         AND (CAST(:owner AS text) = '' OR w.code = :owner)
-         AND (CAST(:sku AS text) = '' OR i.sku = :sku)
-       ORDER BY w.code, i.sku LIMIT :limit
+       WHERE {which}
     ), today AS (
       SELECT CAST(CAST(:at AS timestamptz) AT TIME ZONE timezone AS date) AS day
         FROM warehouse WHERE id = :warehouse_id
@@ -95,7 +95,7 @@ LEVELS = text(
         FROM page JOIN order_line l ON l.warehouse_id = :warehouse_id AND l.item_id = page.id
        WHERE l.promised > 0 GROUP BY l.item_id
     )
-    SELECT page.owner, page.sku, page.description,
+    SELECT page.id AS item_id, page.owner, page.sku, page.description,
            coalesce(s.on_hand, 0) AS on_hand, coalesce(s.allocated, 0) AS allocated,
            coalesce(s.on_hand - s.allocated, 0) AS available,
            coalesce(c.promised, 0) AS promised,
@@ -105,8 +105,19 @@ LEVELS = text(
       LEFT JOIN summed s ON s.item_id = page.id
       LEFT JOIN claimed c ON c.item_id = page.id
      ORDER BY page.owner, page.sku
-    """
+"""
+# Walks items by (owner, sku).
+LEVELS = text(
+    _LEVELS.format(
+        which="""(w.code, i.sku) > (:after_owner, :after_sku)
+         AND (cardinality(CAST(:owner_ids AS bigint[])) = 0
+              OR i.owner_id = ANY (CAST(:owner_ids AS bigint[])))
+         AND (CAST(:owner AS text) = '' OR w.code = :owner)
+         AND (CAST(:sku AS text) = '' OR i.sku = :sku)
+       ORDER BY w.code, i.sku LIMIT :limit"""
+    )
 )
+LEVELS_OF = text(_LEVELS.format(which="i.id = ANY (CAST(:item_ids AS bigint[]))"))
 # The primary key is the order of the walk.
 BALANCES = text(
     """
@@ -151,6 +162,12 @@ async def list_levels(
         after_sku=after[1], owner=owner, sku=sku, owner_ids=list(owner_ids),
         limit=min(limit, PAGE_MAX),
     )  # fmt: skip
+
+
+async def list_levels_of(tx: Tx, stamp: Stamp, item_ids: Sequence[int]) -> list[ItemLevel]:
+    """Levels of these items, also of those without stock."""
+    values = {"warehouse_id": stamp.warehouse_id, "at": stamp.at, "item_ids": list(item_ids)}
+    return await rows(tx, LEVELS_OF, ItemLevel, **values)
 
 
 async def list_balances(

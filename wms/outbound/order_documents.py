@@ -262,6 +262,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     version: int
     source_version: int
+    correlation_id: str
     wave_id: int | None
     carrier: str
     service: str

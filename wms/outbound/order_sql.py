@@ -25,8 +25,8 @@ LOCK_KNOWN = text(
 KNOWN = text(
     """
     SELECT o.id, w.code AS owner, o.external_id, o.state, o.version, o.source_version,
-           o.wave_id, c.code AS carrier, o.service, o.priority, o.allow_partial, o.cutoff_at,
-           o.ship_to,
+           o.correlation_id, o.wave_id, c.code AS carrier, o.service, o.priority,
+           o.allow_partial, o.cutoff_at, o.ship_to,
            (SELECT coalesce(jsonb_agg(jsonb_build_array(l.line_no, i.sku, l.ordered)), '[]')
               FROM order_line l JOIN item i ON i.id = l.item_id
              WHERE l.warehouse_id = o.warehouse_id AND l.order_id = o.id) AS lines
@@ -52,14 +52,14 @@ INSERT_ORDERS = text(
                                 correlation_id, created_at)
     SELECT :warehouse_id, t.owner_id, t.external_id, t.source_version, t.priority, t.allow_partial,
            t.carrier_id, t.service, t.cutoff_at, CAST(t.ship_to AS jsonb), 'awaiting_release',
-           :correlation_id, :at
+           t.correlation_id, :at
       FROM unnest(CAST(:owner_id AS bigint[]), CAST(:external_id AS text[]),
                   CAST(:source_version AS bigint[]), CAST(:priority AS smallint[]),
                   CAST(:allow_partial AS boolean[]), CAST(:carrier_id AS bigint[]),
                   CAST(:service AS text[]), CAST(:cutoff_at AS timestamptz[]),
-                  CAST(:ship_to AS text[]))
+                  CAST(:ship_to AS text[]), CAST(:correlation_id AS text[]))
         AS t (owner_id, external_id, source_version, priority, allow_partial, carrier_id, service,
-              cutoff_at, ship_to)
+              cutoff_at, ship_to, correlation_id)
     ON CONFLICT (warehouse_id, owner_id, external_id) DO NOTHING
     RETURNING id, owner_id, external_id, version, state, cutoff_at
     """

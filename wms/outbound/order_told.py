@@ -23,18 +23,32 @@ def intake_events(
     before = dict(writes)
     for number, (each, outcome) in enumerate(zip(docs, outcomes, strict=True)):
         key = f"order/{each.owner}/{each.external_id}"
+        flow = flow_of(stamp, each, before.get(number))
         if outcome.outcome == "rejected":
             errors = [msgspec.to_builtins(error) for error in outcome.errors]
             data: Any = catalog.OrderRejected(
                 external_id=each.external_id, owner=each.owner, errors=errors
             )
-            told.append(outbox_row(stamp, "order.rejected", key, data, owner=each.owner))
+            told.append(
+                outbox_row(
+                    stamp, "order.rejected", key, data, owner=each.owner, correlation_id=flow
+                )
+            )
         elif number in before:
             kind, data = _accepted_or_updated(each, outcome, before[number])
             told.append(
-                outbox_row(stamp, kind, key, data, owner=each.owner, keyseq=outcome.version)
-            )
+                outbox_row(
+                    stamp, kind, key, data, owner=each.owner, keyseq=outcome.version,
+                    correlation_id=flow,
+                )
+            )  # fmt: skip
     return told
+
+
+def flow_of(stamp: Stamp, each: OrderDoc, stored: Known | None = None) -> str:
+    """The correlation id of an order's whole way: what its sender gave, else the order's key."""
+    known = stored.correlation_id if stored is not None else ""
+    return stamp.correlation_id or known or f"order/{each.owner}/{each.external_id}"
 
 
 def _accepted_or_updated(

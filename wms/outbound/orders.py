@@ -30,7 +30,7 @@ from wms.outbound.order_documents import (
     load_references,
 )
 from wms.outbound.order_events import OrderHead, take_order, tell
-from wms.outbound.order_told import intake_events
+from wms.outbound.order_told import flow_of, intake_events
 from wms.outbound.resuming import go_on
 from wms.stamp import Stamp
 from wms.versions import IF_MATCH, Decision
@@ -243,10 +243,13 @@ async def _insert_orders(
 ) -> dict[tuple[str, str], _Made]:
     if not docs:
         return {}
-    columns = [_columns(each, refs, stamp.at) for each in docs]
+    columns = [
+        {**_columns(each, refs, stamp.at), "correlation_id": flow_of(stamp, each)} for each in docs
+    ]
     arrays: dict[str, Any] = {name: [each[name] for each in columns] for name in columns[0]}
-    arrays |= {"warehouse_id": stamp.warehouse_id, "correlation_id": stamp.correlation_id}
-    made = await rows(tx, sql.INSERT_ORDERS, _Made, at=stamp.at, **arrays)
+    made = await rows(
+        tx, sql.INSERT_ORDERS, _Made, warehouse_id=stamp.warehouse_id, at=stamp.at, **arrays
+    )
     if len(made) < len(docs):
         raise Busy()  # another request is making one of them: look again
     code = {refs.owners[each.owner]: each.owner for each in docs}

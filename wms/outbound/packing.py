@@ -68,6 +68,7 @@ async def open_carton(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     """
     tour = await benches.get_tour(tx, stamp, act.ref.partition("/")[2])
     seen = await benches.take(tx, stamp, tour)
+    stamp = stamp.along(seen.order.correlation_id)
     proposed, number = divmod(act.version, BOXES_MOST)
     bench = msgspec.structs.replace(seen.bench, proposed=proposed)
     if bench.stopped:
@@ -100,6 +101,7 @@ async def pack(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     if act.path == "full":
         await loads.share_open_load(tx, stamp, tour.carrier_id)
     seen = await benches.take(tx, stamp, tour)
+    stamp = stamp.along(seen.order.correlation_id)
     bench, carton = seen.bench, seen.bench.carton
     if bench.stopped:
         return await _stop(tx, stamp, seen, act)
@@ -132,6 +134,7 @@ async def close(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     tour = await benches.get_tour_of_carton(tx, stamp, lpn_id)
     await loads.share_open_load(tx, stamp, tour.carrier_id)
     seen = await benches.take(tx, stamp, tour)
+    stamp = stamp.along(seen.order.correlation_id)
     bench, carton = seen.bench, seen.bench.carton
     if bench.stopped:
         return await _stop(tx, stamp, seen, act)

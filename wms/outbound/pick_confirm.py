@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from wms.db import Db, translate
-from wms.events import catalog
+from wms.events import carried, catalog
 from wms.events.groups import doc, loc, stk, who
 from wms.ids import uuid7
 from wms.outbound import pick_sql as sql
@@ -140,6 +140,7 @@ def _values(stamp: Stamp, act: Act, pick: PickFacts, answer: str) -> tuple[objec
         uuid7(), f"stock/{pick.owner_code}/{pick.sku}", moved.partition(",")[2],
         uuid7(), uuid7(), f"order/{pick.owner_code}/{pick.order_no}", head,
         stamp.device, act.seq, stamp.device_at, act.ref, list(act.scans), body_hash(act), answer,
+        pick.correlation_id or stamp.correlation_id, carried.traceparent.get(),
     )  # fmt: skip
 
 

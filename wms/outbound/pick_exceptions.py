@@ -91,6 +91,7 @@ async def confirm_other(tx: Tx, stamp: Stamp, act: Act) -> Answer:
     task = await engine.take_task(tx, stamp, int(act.ref.partition("/")[2]), act.version)
     pick = await row(tx, sql.LOAD_ONE, PickFacts, warehouse_id=stamp.warehouse_id, id=task.id)
     assert pick is not None
+    stamp = stamp.along(pick.correlation_id)
     tour = await engine.find_tour(tx, stamp, task.tour_id)
     assert tour is not None
     facts = finished(pick_step(pick, goods_in_hand=tour.goods_in_hand), act)

@@ -24,6 +24,7 @@ class _Progress(msgspec.Struct):
     id: int
     external_id: str
     owner_code: str
+    correlation_id: str
     version: int
     state: str
     started: bool
@@ -53,7 +54,8 @@ SETTLE = text(
                       AND b.state IN ('released', 'picking'))::int
       FROM before b JOIN owner w ON w.id = b.owner_id
      WHERE o.warehouse_id = :warehouse_id AND o.id = b.id
-    RETURNING o.id, o.external_id, w.code AS owner_code, o.version, o.state, o.picks_open,
+    RETURNING o.id, o.external_id, w.code AS owner_code, o.correlation_id, o.version, o.state,
+              o.picks_open,
               b.state = 'released' AND b.has_goods AS started,
               b.left_open = 0 AND b.has_goods AND b.state IN ('released', 'picking') AS finished
     """
@@ -85,5 +87,6 @@ async def settle_picks(
         order = doc("order", got.id, got.external_id, owner=got.owner_code, version=version,
                     status=status)  # fmt: skip
         await emit(tx, stamp, name, f"order/{got.owner_code}/{got.external_id}",
-                   shape(order=order, **facts), owner=got.owner_code, keyseq=version)  # fmt: skip
+                   shape(order=order, **facts), owner=got.owner_code, keyseq=version,
+                   correlation_id=got.correlation_id)  # fmt: skip
     return got.state

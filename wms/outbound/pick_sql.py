@@ -6,7 +6,8 @@ from sqlalchemy import text
 _PICK = """
     SELECT t.id, t.tour_id, t.seq, t.version, t.state, t.qty, t.qty_done, t.slot,
            u.state AS tour_state, u.claimed_by,
-           t.order_id, o.external_id AS order_no, o.owner_id, w.code AS owner_code,
+           t.order_id, o.external_id AS order_no, o.correlation_id,
+           o.owner_id, w.code AS owner_code,
            t.order_line_id, t.allocation_id,
            t.item_id, i.sku, i.description,
            ARRAY(SELECT c.value FROM barcode c WHERE c.item_id = t.item_id) AS item_codes,
@@ -85,8 +86,9 @@ CONFIRM_PICK = """
          AND (NOT d.goods_in_hand OR d.lease_until < $5 + interval '7 minutes')
     ), told AS (
       INSERT INTO outbox (warehouse_id, event_id, type, okey, keyseq, subject, owner, occurred_at,
-                          recorded_at, actor, causation_id, data)
-      SELECT $1, e.event_id, e.type, e.okey, e.keyseq, e.okey, $12, $13, $5, $14, $11::text, e.data
+                          recorded_at, actor, causation_id, correlation_id, traceparent, data)
+      SELECT $1, e.event_id, e.type, e.okey, e.keyseq, e.okey, $12, $13, $5, $14, $11::text,
+             $29, $30, e.data
         FROM (
           SELECT 1 AS n, $15::uuid AS event_id, 'inventory.moved' AS type, $16 AS okey,
                  NULL::bigint AS keyseq,

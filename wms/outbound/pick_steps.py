@@ -29,6 +29,7 @@ class PickFacts(msgspec.Struct, kw_only=True):
     claimed_by: int | None
     order_id: int
     order_no: str
+    correlation_id: str
     owner_id: int
     owner_code: str
     order_line_id: int

@@ -263,6 +263,7 @@ async def confirm(tx: Tx, stamp: Stamp, act: Act) -> Answer:
         await leases.postpone_task(tx, stamp, task)
         return Answer(ok=True, say="Skipped for now", tone="care", go=here)
     order = await take_order(tx, stamp, back.order_id)
+    stamp = stamp.along(order.correlation_id)
     facts.setdefault("item", str(back.item_id))
     content = find_content(contents, facts, lot_id=back.lot_id)
     qty = int(facts.get("qty", min(back.left, 1)))

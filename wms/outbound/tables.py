@@ -8,19 +8,21 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Column,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     SmallInteger,
+    Table,
     Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from wms.db import col, floor_key, floor_table
+from wms.db import col, floor_key, floor_table, metadata
 
 ORDER_STATES = (
     "open", "held", "released", "picking", "picked", "packed", "shipped", "shorted", "cancelled",
@@ -158,4 +160,22 @@ shipment_carton = floor_table(
     Index("shipment_carton_tracking_ix", "warehouse_id", "tracking_no"),
     Index("shipment_carton_waiting_ix", "warehouse_id", "carrier_id", postgresql_where=text(
         "load_id is null")),
+)
+
+stock_level = Table(
+    "stock_level",  # what was told of an item last: only what differs is told again
+    metadata,
+    Column("warehouse_id", Integer, ForeignKey("warehouse.id"), primary_key=True),
+    Column("item_id", BigInteger, ForeignKey("item.id"), primary_key=True, autoincrement=False),
+    col("version", BigInteger),
+    col("as_of_pos", BigInteger),
+    col("numbers", JSONB),
+)
+
+stock_level_cursor = Table(
+    "stock_level_cursor",  # how far the event log was read for levels, and items were swept
+    metadata,
+    Column("warehouse_id", Integer, ForeignKey("warehouse.id"), primary_key=True),
+    col("pos", BigInteger),
+    col("swept_item_id", BigInteger, default="0"),
 )
