@@ -52,6 +52,7 @@ class AsnRead(msgspec.Struct, frozen=True, kw_only=True):
     dock: str
     expected_at: str
     over_tolerance_pct: int
+    correlation_id: str
     lines: list[KnownLine]
     receipts: list[queries.ReceiptRow]
 
