@@ -141,3 +141,58 @@ def test_an_empty_order_is_an_empty_plan():
 def test_a_broken_bound_is_named(broken):
     with pytest.raises(ValueError, match="must be"):
         broken()
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stands"),
+    [("free", True), ("upright", False), ("flat", True), ("fixed", False)],
+)
+def test_a_tall_piece_goes_into_a_low_carton_only_if_it_may_be_laid_down(orientation, stands):
+    answer = plan(piece("mast", 20, 30, 150, orientation=orientation), cartons=(SMALL,))
+    assert bool(answer.cartons) == stands
+    if stands:
+        assert answer.cartons[0].placements[0].dz_mm <= 30
+
+
+def test_flat_lays_the_shortest_edge_upright_and_upright_turns_only_around_the_height():
+    laid = plan(piece("book", 90, 20, 60, orientation="flat"), cartons=(SMALL,))
+    assert laid.cartons[0].placements[0].dz_mm == 20
+    deep = carton("deep", 60, 190, 100)
+    turned = plan(piece("jar", 180, 50, 90, orientation="upright"), cartons=(deep,))
+    place = turned.cartons[0].placements[0]
+    assert (place.dx_mm, place.dy_mm, place.dz_mm) == (50, 180, 90)
+
+
+def test_a_carton_takes_no_more_pieces_and_no_more_gross_weight_than_it_may():
+    crumbs = piece("crumb", 10, 10, 10, weight_g=1, qty=7)
+    assert len(plan(crumbs, cartons=(SMALL,), pieces_max=3).cartons) == 3
+    weights = piece("weight", 10, 10, 10, weight_g=3300, qty=7)
+    answer = plan(weights, cartons=(SMALL,))
+    assert sorted(box.weight_g for box in answer.cartons) == [3400, 10_000, 10_000]
+
+
+def test_a_base_that_would_hang_over_is_not_accepted():
+    post = piece("post", 40, 100, 60, orientation="fixed")
+    pane = piece("pane", 200, 100, 40, orientation="fixed", fragile=True)
+    assert len(plan(post, pane, cartons=(SMALL,), support_min=0.2).cartons) == 1
+    assert len(plan(post, pane, cartons=(SMALL,), support_min=0.3).cartons) == 2
+
+
+def test_each_hazard_and_temperature_class_has_cartons_of_its_own():
+    answer = plan(
+        piece("acid", 50, 50, 50, separation="corrosive"),
+        piece("fuel", 50, 50, 50, separation="flammable"),
+        piece("cheese", 50, 50, 50, separation="chilled"),
+        piece("ice", 50, 50, 50, separation="frozen"),
+        piece("bread", 50, 50, 50, qty=2),
+    )
+    together = sorted(sorted(p.ref for p in box.placements) for box in answer.cartons)
+    assert together == [["acid"], ["bread", "bread"], ["cheese"], ["fuel"], ["ice"]]
+
+
+def test_equal_pieces_by_the_hundred_fill_a_carton_without_gaps():
+    crate = carton("crate", 200, 200, 200)
+    tins = piece("tin", 40, 40, 40, weight_g=1, qty=125)
+    answer = plan(tins, cartons=(crate,), rounds=0, support_min=1)
+    assert [box.void_share for box in answer.cartons] == [0]
+    assert [p.step for p in answer.cartons[0].placements] == list(range(1, 126))

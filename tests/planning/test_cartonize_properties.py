@@ -53,6 +53,24 @@ pieces = st.lists(
     unique_by=lambda piece: piece.ref,
 ).map(tuple)
 
+crowds = st.lists(
+    st.builds(
+        Piece,
+        ref=st.sampled_from("abcdefgh"),
+        length_mm=st.integers(10, 120),
+        width_mm=st.integers(10, 90),
+        height_mm=st.integers(10, 70),
+        weight_g=st.integers(0, 400),
+        orientation=st.sampled_from(["free", "upright", "flat", "fixed"]),
+        fragile=st.booleans(),
+        separation=st.sampled_from(["", "", "acid"]),
+        qty=st.integers(1, 90),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda piece: piece.ref,
+).map(tuple)
+
 pack_rules = st.builds(
     PackRules,
     objective=st.sampled_from(["cartons", "outer_volume", "billable_weight", "cost"]),
@@ -70,6 +88,25 @@ def test_every_plan_can_be_packed_as_it_says(pieces, rules):
     assert list_faults(pieces, CARTONS, rules, plan) == []
     assert plan.lower_bound <= plan.total
     assert plan.proven == (plan.lower_bound == plan.total)
+
+
+@given(crowds, pack_rules, st.integers(0, 1))
+@SMALL
+def test_orders_of_many_equal_pieces_can_be_packed_as_planned(pieces, rules, rounds):
+    plan = plan_cartons(pieces, CARTONS, rules, MaxRounds(rounds))
+    assert list_faults(pieces, CARTONS, rules, plan) == []
+
+
+@given(st.lists(st.integers(1, 10), min_size=1, max_size=6))
+@SMALL
+def test_slabs_need_as_few_cartons_as_trying_every_way(heights):
+    box = carton("box", (100, 100, 10), 9999, 1)
+    slabs = tuple(
+        Piece(ref=str(at), length_mm=100, width_mm=100, height_mm=height, weight_g=1)
+        for at, height in enumerate(heights)
+    )
+    plan = plan_cartons(slabs, (box,), PackRules(objective="cartons"), MaxRounds(20))
+    assert plan.total == fewest(tuple(heights), ())
 
 
 @given(pieces, pack_rules, st.integers(0, 2**40))
@@ -104,6 +141,21 @@ def test_the_stock_of_cartons_is_respected(pieces, stock):
     )
     plan = plan_cartons(pieces, cartons, PackRules(), MaxRounds(1))
     assert list_faults(pieces, cartons, PackRules(), plan) == []
+
+
+def fewest(heights: tuple[int, ...], piles: tuple[int, ...]) -> int:
+    """The least number of piles of height 10, by putting the first slab on each pile in turn."""
+    if not heights:
+        return len(piles)
+    first, rest = heights[0], heights[1:]
+    return min(
+        [fewest(rest, (*piles, first))]
+        + [
+            fewest(rest, (*piles[:at], pile + first, *piles[at + 1 :]))
+            for at, pile in enumerate(piles)
+            if pile + first <= 10
+        ]
+    )
 
 
 def next_fit(pieces: tuple[Piece, ...], plan) -> int:

@@ -3,13 +3,16 @@
 End to end is what the floor does with a wave: cartons for every order (`carton_plan`), totes,
 batches and tours (`wave_plan`), in an invented hall with one bin an article. A busiest day, a real
 week and the whole half year are planned in one go each; `seconds` is the time an order-day of
-`DAY` orders gets for its tours and again for its cartons. Judges: `check_cartons`, `check_tours`.
+`DAY` orders gets for its tours and again for its cartons. The cartons of the half year are planned
+by two workers, part by part. Judges: `check_cartons`, `check_tours`.
 """
 
+import asyncio
 import csv
 import gzip
 import json
 import math
+import os
 import resource
 import time
 from collections import Counter, defaultdict
@@ -17,6 +20,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from wms.bench.cases import Case, Outcome, Reader, number
 from wms.bench.check_cartons import list_faults
@@ -37,11 +42,15 @@ from wms.planning.cartonize import (
     PackRules,
     Piece,
     Placement,
+    warm_up,
 )
+from wms.planning.pool import PlanPool
 from wms.planning.route import plan_route
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
 
-DAY = 150
+DAY = 200
+# Orders that a worker gets at once, and how long it may take for them on the busiest machine.
+PART, WORKERS, PATIENCE_S = 250, 2, 3600.0
 CART_SLOTS, TOTE_MM3, TOTE_G = 8, 60_000_000, 20_000
 # Metres: aisles with faces on both sides, three cross aisles, the depot below the middle.
 AISLES, CELLS, PITCH = 24, 80, 4
@@ -116,6 +125,80 @@ def usual(orders: list[Order], part_of: Callable[[Order], str]) -> list[Order]:
     return [order for order in orders if part_of(order) == middle]
 
 
+class Packed(Struct, frozen=True):
+    """Cartons of some orders, planned and judged; the cartons themselves are let go."""
+
+    cartons: int
+    litres: float
+    faults: list[str]
+    seconds: float
+    process: int
+
+
+def pack(
+    orders: list[Order], articles: Articles, types: tuple[CartonType, ...], seconds: float
+) -> Packed:
+    """Plan and judge the cartons of some orders; only planning is timed."""
+    contents = contents_of(orders, articles)
+    begun = time.perf_counter()
+    cartons = plan_boxes(BoxProblem(contents=contents, carton_types=types, seconds=seconds,
+                                    latest=math.inf))  # fmt: skip
+    ended = time.perf_counter()
+    outer = {kind.code: kind.outer_mm3 / MM3_PER_LITRE for kind in types}
+    litres = sum(outer[carton.type_code] for carton in cartons)
+    faults = list_carton_faults(contents, cartons, types)
+    return Packed(len(cartons), litres, faults, ended - begun, os.getpid())
+
+
+async def pack_beside(
+    orders: list[Order], articles: Articles, types: tuple[CartonType, ...], seconds: float
+) -> list[Packed]:
+    """Cartons part by part in planning workers, so that no more than a part each is in memory."""
+    pool = PlanPool(WORKERS, warm_up)
+    parts = iter([orders[at : at + PART] for at in range(0, len(orders), PART)])
+    packed = []
+
+    async def work() -> None:
+        for part in parts:
+            share = WORKERS * seconds * len(part) / len(orders)
+            needed = {sku: articles[sku] for order in part for sku, _ in order["lines"]}
+            packed.append(
+                await pool.offload(pack, part, needed, types, share, timeout_s=PATIENCE_S)
+            )
+
+    try:
+        await asyncio.gather(*(work() for _ in range(WORKERS)))
+    finally:
+        pool.close()
+    return packed
+
+
+def pack_all(
+    orders: list[Order], articles: Articles, types: tuple[CartonType, ...], seconds: float
+) -> list[Packed]:
+    """Cartons of all orders: a day's at once, more of them in parts."""
+    if len(orders) < WORKERS * PART:
+        return [pack(orders, articles, types, seconds)]
+    return asyncio.run(pack_beside(orders, articles, types, seconds))
+
+
+def busiest_process(packed: list[Packed]) -> float:
+    """The seconds that the process with the most planning took for it."""
+    seconds: dict[int, float] = defaultdict(float)
+    for part in packed:
+        seconds[part.process] += part.seconds
+    return max(seconds.values())
+
+
+def memory_mb() -> float:
+    """Peak of this process and, for each of its workers, the largest peak of any."""
+    own, worker = (
+        resource.getrusage(who).ru_maxrss / 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own + WORKERS * worker
+
+
 def whole_case(
     name: str, orders: list[Order], articles: Articles, types: tuple[CartonType, ...]
 ) -> Case:
@@ -124,26 +207,24 @@ def whole_case(
     def solve(seconds: float) -> Outcome:
         hall, at = place_articles(articles)
         budget = seconds * max(1.0, len(orders) / DAY)
-        picks, contents = picks_of(orders, articles, at), contents_of(orders, articles)
+        picks = picks_of(orders, articles, at)
         wave = tuple(WaveOrder(order_id=n, due_s=0, priority=0) for n in range(len(orders)))
         problem = Problem(orders=wave, picks=picks, layout=layout_of(at), depot="depot",
                           cart_slots=CART_SLOTS, tote_mm3=TOTE_MM3, tote_g=TOTE_G,
                           seconds=budget)  # fmt: skip
+        packed = pack_all(orders, articles, types, budget)
         begun = time.perf_counter()
-        cartons = plan_boxes(BoxProblem(contents=contents, carton_types=types, seconds=budget,
-                                        latest=math.inf))  # fmt: skip
-        boxed = time.perf_counter()
         plan = plan_tours(problem)
         ended = time.perf_counter()
         faults = list_tour_faults(problem, plan, hall, at)
-        faults += list_carton_faults(contents, cartons, types)
+        faults += [fault for part in packed for fault in part.faults]
         metres = sum(walk_of(hall, at, tour) for tour in plan.tours)
-        litres = {kind.code: kind.outer_mm3 / MM3_PER_LITRE for kind in types}
         figures = {
             "orders": len(orders), "lines": len(picks), "tours": len(plan.tours),
-            "cartons": len(cartons), "litres": sum(litres[c.type_code] for c in cartons),
-            "seconds_cartons": boxed - begun, "seconds_tours": ended - boxed,
-            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "cartons": sum(part.cartons for part in packed),
+            "litres": sum(part.litres for part in packed),
+            "seconds_cartons": busiest_process(packed), "seconds_tours": ended - begun,
+            "memory_mb": memory_mb(),
             "m_per_line": metres / len(picks),
             "m_per_line_first_come": first_come_m(problem, hall, at) / len(picks),
             "m_per_line_single": single_m(problem, hall, at) / len(picks),

@@ -94,6 +94,9 @@ class Goals:
         self.stock = stock
         sizes = (goods.weight, goods.volume, np.ones(goods.kinds, np.int64))
         self.needs = np.array([size[self.kinds] for size in sizes], float)
+        # Weight, volume and pieces of the load, each with the most that a box of a type takes.
+        need = (self.needs @ self.counts).tolist()
+        self.needed = list(zip(need, self.limits.T.tolist(), strict=True))
         self.order = [int(t) for t in np.argsort(prices, kind="stable")]
         self.usable = fits[:, self.kinds] == 1
         self.shares: dict[int, np.ndarray] = {}
@@ -128,10 +131,10 @@ class Goals:
 
     def is_excluded(self, goal: tuple[int, ...]) -> bool:
         """Say whether a set of boxes certainly cannot hold the load."""
-        if any(goal.count(t) > self.stock[t] for t in set(goal)):
+        # Most sets end here, so this is done without arrays.
+        if any(need > sum(rooms[t] for t in goal) for need, rooms in self.needed):
             return True
-        room = self.limits[list(goal)].sum(axis=0)
-        if (self.needs @ self.counts > room).any():
+        if any(goal.count(t) > self.stock[t] for t in set(goal)):
             return True
         kinds = sorted(set(goal))
         usable = self.usable[kinds]

@@ -73,14 +73,15 @@ class Search:
         seed: int,
     ):
         self.goods, self.counts, self.support_min = goods, counts, support_min
-        fits = np.array([which_fit(t, goods) for t in types], np.int64)
+        inner = np.array([t.inner for t in types])
+        limits = np.array([t.limits for t in types])
         self.types = Types(
-            inner=np.array([t.inner for t in types]),
-            limits=np.array([t.limits for t in types]),
+            inner=inner,
+            limits=limits,
             price=np.array([t.price for t in types]),
             tare=np.array([t.tare_g for t in types]),
             gross_price=np.array([t.gross_price for t in types]),
-            fits=fits,
+            fits=which_fit(inner, limits, goods),
         )
         self.free = np.array([ENDLESS if t.stock is None else t.stock for t in types])
         self.state = np.array([seed_state(seed)])
@@ -215,7 +216,7 @@ class Search:
 
     def fill_greedily(self, leans: tuple[float, ...], tries: int) -> None:
         """Make first plans box after box, by volume, by weight, or by both."""
-        method = Method(self.support_min, STYLES, tries)
+        method = Method(self.support_min, STYLES, tries, int(self.pieces > MANY_PIECES))
         for lean in leans:
             boxes = self.make_boxes()
             left = ready(fill_greedily)(
@@ -248,12 +249,13 @@ class Search:
         return tuple(result)
 
 
-def which_fit(box: Box, goods: Goods) -> np.ndarray:
-    """Say for each kind whether one piece of it fits into the empty box."""
+def which_fit(inner: np.ndarray, limits: np.ndarray, goods: Goods) -> np.ndarray:
+    """Say for each type and kind whether one piece fits into the empty box (0 or 1)."""
     turns = np.arange(goods.turns.shape[1]) < goods.turn_count[:, None]
-    stands = ((goods.turns <= box.inner).all(axis=2) & turns).any(axis=1)
-    light = (goods.weight <= box.limits[0]) & (goods.volume <= box.limits[1])
-    return stands & light & bool(box.limits[2] >= 1)
+    stands = (goods.turns <= inner[:, None, None]).all(axis=3) & turns
+    sizes = np.stack((goods.weight, goods.volume, np.ones_like(goods.weight)), axis=1)
+    within = (sizes <= limits[:, None]).all(axis=2)
+    return (stands.any(axis=2) & within).astype(np.int64)
 
 
 def choose_boxes(

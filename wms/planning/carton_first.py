@@ -48,6 +48,20 @@ def worth_of(rows, count, t, goods, types, mix):
 
 
 @kernel
+def hope_all(left, goods, types, mix, hopes):
+    """Write what a filled box of each type could give for its price at most."""
+    pieces = left.sum()
+    volume = (left * goods.volume).sum()
+    weight = (left * goods.weight).sum()
+    for t in range(hopes.shape[0]):
+        room = min(volume, types.limits[t, 1])
+        carry = min(weight, types.limits[t, 0])
+        most = min(pieces, types.limits[t, 2])
+        got = 1e-12 * most + room * mix[0] + carry * mix[1]
+        hopes[t] = got / types.price[t]
+
+
+@kernel
 def fill_greedily(counts, free, goods, types, method, lean, boxes, state):
     """Fill box after box, each time the type that gives most for its price; return pieces left.
 
@@ -67,16 +81,22 @@ def fill_greedily(counts, free, goods, types, method, lean, boxes, state):
     worths = np.full(n_types, np.inf)
     roomiest = types.limits[:, 1].max()
     all_types = True
+    hopes = np.empty(n_types)
     while left.sum() > 0:
         best = -1.0
+        hope_all(left, goods, types, mix, hopes)
         b = boxes.number[0]
         at = boxes.start[b]
         # While there is much left, types that gave little for the last box are not tried again.
         ending = (left * goods.volume).sum() <= roomiest or b % LOOK_AGAIN == 0
         all_types = all_types or ending
         hopeful = -np.inf if all_types else PROMISING * worths.max()
-        for t in range(n_types):
+        for t in np.argsort(-hopes):
             if boxes.stock[t] < 1 or worths[t] < hopeful:
+                continue
+            if hopes[t] <= best:
+                # no better worth than known
+                worths[t] = min(worths[t], hopes[t])
                 continue
             stock = left.copy()
             count = fill_best(stock, t, goods, types, method, mix, scratch, rows, 0, state)

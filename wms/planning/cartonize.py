@@ -13,6 +13,7 @@ Source: `carton_choice` (search over sets of cartons), `packing` and `spaces` (p
 """
 
 from collections import Counter
+from functools import lru_cache
 from itertools import permutations
 from typing import Literal
 
@@ -31,6 +32,8 @@ CARTON_PRICE = 10**15
 
 Orientation = Literal["free", "upright", "flat", "fixed"]
 Objective = Literal["cartons", "outer_volume", "billable_weight", "cost"]
+# Inner edges of a carton, and most weight, volume and pieces of its contents.
+Room = tuple[list[int], list[int]]
 Reason = Literal["own container", "wrong dimensions", "too large", "too heavy", "no carton left"]
 
 
@@ -185,11 +188,13 @@ def plan_cartons(
     warm_aside(warm_up)
     if len({carton.code for carton in carton_types}) < len(carton_types):
         raise ValueError("carton codes must be unique")
-    types = tuple(make_box(carton, rules) for carton in carton_types)
+    types = make_boxes(carton_types, rules)
+    # The roomiest first: what fits at all nearly always fits there.
+    rooms = sorted(((box.inner.tolist(), box.limits.tolist()) for box in types), reverse=True)
     packable: dict[str, list[Piece]] = {}
     unpacked: list[Unpacked] = []
     for piece in pieces:
-        reason = find_obstacle(piece, types)
+        reason = find_obstacle(piece, rooms)
         if reason is None:
             packable.setdefault(piece.separation, []).append(piece)
         else:
@@ -237,6 +242,12 @@ def warm_up() -> None:
     with warming():
         for pieces in ((piece,), (many,)):
             plan_cartons(pieces, (kind,), PackRules(), MaxRounds(2))
+
+
+@lru_cache(maxsize=64)
+def make_boxes(carton_types: tuple[CartonType, ...], rules: PackRules) -> tuple[Box, ...]:
+    """Return a catalogue as the search sees it; a wave asks for the same one at every order."""
+    return tuple(make_box(carton, rules) for carton in carton_types)
 
 
 def make_box(carton: CartonType, rules: PackRules) -> Box:
@@ -289,7 +300,7 @@ def list_turns(piece: Piece) -> list[tuple[int, ...]]:
     return [turn for turn in turns if turn[2] == vertical]
 
 
-def find_obstacle(piece: Piece, types: tuple[Box, ...]) -> Reason | None:
+def find_obstacle(piece: Piece, rooms: list[Room]) -> Reason | None:
     """Say why a piece can go into no carton at all."""
     if piece.own_container:
         return "own container"
@@ -298,18 +309,15 @@ def find_obstacle(piece: Piece, types: tuple[Box, ...]) -> Reason | None:
         return "wrong dimensions"
     volume = size[0] * size[1] * size[2]
     turns = list_turns(piece)
-    roomy = [
-        box
-        for box in types
-        if volume <= box.limits[1]
-        and box.limits[2] >= 1
-        and any((turn <= box.inner).all() for turn in turns)
-    ]
-    if any(piece.weight_g <= box.limits[0] for box in roomy):
-        return None
-    if roomy:
-        return "too heavy"
-    return "too large"
+    roomy = False
+    for (length, width, height), (weight_max, volume_max, pieces_max) in rooms:
+        if volume > volume_max or pieces_max < 1:
+            continue
+        if any(x <= length and y <= width and z <= height for x, y, z in turns):
+            if piece.weight_g <= weight_max:
+                return None
+            roomy = True
+    return "too heavy" if roomy else "too large"
 
 
 class Lot:
@@ -326,7 +334,6 @@ class Lot:
         self.goods = make_goods(first)
         self.counts = np.array([sum(p.qty for p in group) for group in self.kinds], np.int64)
         self.refs = [[p.ref for p in group for _ in range(p.qty)] for group in self.kinds]
-        self.weights = [p.weight_g for p in first]
 
     def describe(self, carton: CartonType, filling: Filling) -> PackedCarton:
         """Return a filled carton in packing sequence: bottom up, back to front, left to right.
@@ -334,25 +341,23 @@ class Lot:
         Whatever carries or lies under a piece starts lower, so this sequence never builds on air
         and never asks a hand to reach under what is already there.
         """
-        rows = sorted(filling.placed.tolist(), key=lambda row: (row[3], row[2], row[1]))
+        rows = filling.placed[np.lexsort(filling.placed[:, 1:4].T)]
         placements = tuple(
             Placement(self.refs[row[0]].pop(), *row[1:], step=step)
-            for step, row in enumerate(rows, start=1)
+            for step, row in enumerate(rows.tolist(), start=1)
         )
-        goods_mm3 = sum(row[4] * row[5] * row[6] for row in rows)
-        inner = carton.inner_mm
-        masses = [self.weights[row[0]] for row in rows]
-        mass = sum(masses)
+        masses, volumes = self.goods.weight[rows[:, 0]], self.goods.volume[rows[:, 0]]
+        mass = int(masses.sum())
         # Goods of unknown weight balance by volume.
-        shares = masses if mass else [row[4] * row[5] * row[6] for row in rows]
-        middles = np.array([[row[1 + k] + row[4 + k] / 2 for k in range(3)] for row in rows])
-        centre = (np.array(shares) @ middles / sum(shares)).tolist()
+        shares = masses if mass else volumes
+        x, y, z = (shares @ (rows[:, 1:4] + rows[:, 4:7] / 2) / shares.sum()).tolist()
+        length, width, height = carton.inner_mm
         return PackedCarton(
             carton.code,
             placements,
             carton.tare_g + mass,
-            1 - goods_mm3 / (inner[0] * inner[1] * inner[2]),
-            (centre[0], centre[1], centre[2]),
+            1 - int(volumes.sum()) / (length * width * height),
+            (x, y, z),
         )
 
     def leave(self, left: np.ndarray) -> list[Unpacked]:
@@ -366,9 +371,7 @@ class Lot:
 def make_goods(pieces: list[Piece]) -> Goods:
     """Return one kind for each piece."""
     turns = [list_turns(piece) for piece in pieces]
-    table = np.zeros((len(pieces), 6, 3), np.int64)
-    for kind, ways in enumerate(turns):
-        table[kind, : len(ways)] = ways
+    table = np.array([ways + [(0, 0, 0)] * (6 - len(ways)) for ways in turns], np.int64)
     loads = np.array([-1 if p.load_max_g is None else p.load_max_g for p in pieces], np.int64)
     return Goods(
         turns=table,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wms.planning.block_fill import fill_blocks
 from wms.planning.compiled import draw
 from wms.planning.jit import kernel
 from wms.planning.spaces import fill
@@ -37,11 +38,15 @@ class Types(NamedTuple):
 
 
 class Method(NamedTuple):
-    """How boxes are filled: least support, styles to draw from, sequences tried for each box."""
+    """How boxes are filled: least support, styles to draw from, sequences tried for each box.
+
+    With `grids` equal pieces are placed as grids, several at once (0 or 1).
+    """
 
     support_min: float
     styles: np.ndarray
     tries: int
+    grids: int = 0
 
 
 class Boxes(NamedTuple):
@@ -156,6 +161,15 @@ def make_order(stock, goods, keys, order, mix, state):
 
 
 @kernel
+def fill_one(order, goods, types, t, method, style, placed, taken):
+    """Fill one box of a type by one sequence; return the number of pieces."""
+    inner, limits, support_min = types.inner[t], types.limits[t], method.support_min
+    if method.grids == 1 and goods.load_max.shape[0] == 0:
+        return fill_blocks(order, goods, inner, limits, support_min, style, placed, taken)
+    return fill(order, goods, inner, limits, support_min, style, placed, taken)
+
+
+@kernel
 def fill_best(stock, t, goods, types, method, mix, scratch, rows, at, state):
     """Fill one box of a type by several sequences; write the best rows; return their number."""
     keys, order, placed, taken = scratch
@@ -177,16 +191,7 @@ def fill_best(stock, t, goods, types, method, mix, scratch, rows, at, state):
                 order[kept] = kind
                 kept += 1
         style = method.styles[draw(state, method.styles.shape[0])]
-        count = fill(
-            order[:kept],
-            goods,
-            types.inner[t],
-            types.limits[t],
-            method.support_min,
-            style,
-            placed,
-            taken,
-        )
+        count = fill_one(order[:kept], goods, types, t, method, style, placed, taken)
         got = 0.0
         for i in range(count):
             kind = placed[i, 0]
