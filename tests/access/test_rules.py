@@ -1,11 +1,14 @@
 """Roles and scopes."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 
 from wms.access import rules
+from wms.access.clients import ScopeUnknown
 from wms.access.rules import ApiClient, RoleMissing, Session
+from wms.access.scope_choice import expand_scopes
 from wms.access.tables import ROLES
 from wms.tasks.tables import TASK_KINDS
 
@@ -51,6 +54,16 @@ def test_a_supervisor_stands_in_for_the_floor_but_not_for_the_admin() -> None:
         rules.require_work(session("picker"), "pack")
     with pytest.raises(RoleMissing):
         rules.require(session("admin"), "picker")
+
+
+def test_a_pattern_opens_no_guarded_scope() -> None:
+    for pattern in ("*", "*:*", "*:read", "audit:rea?"):
+        with suppress(ScopeUnknown):
+            assert not set(expand_scopes([pattern])).intersection(rules.GUARDED)
+    named = ["orders:*", "audit:read"]
+    assert expand_scopes(named) == ["orders:read", "orders:write", "orders:cancel", "audit:read"]
+    with pytest.raises(ScopeUnknown):
+        expand_scopes(["moon:*"])
 
 
 def test_a_key_opens_only_its_scopes_warehouses_and_owners() -> None:

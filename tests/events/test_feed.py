@@ -38,6 +38,9 @@ async def test_a_consumer_reads_on_after_what_it_committed_and_never_moves_back(
     assert [int(each["sequence"]) for each in rest["events"]] == [5, 6]
     ahead = await erp.post(commit, json={"pos": 7})
     assert (ahead.status_code, ahead.json()["code"]) == (422, "AheadOfLog")
+    assert (await erp.get(events, params={"after": 6})).json()["caught_up"]
+    ahead = await erp.get(events, params={"after": 7})  # as after a restore to before
+    assert (ahead.status_code, ahead.json()["code"]) == (422, "AheadOfLog")
     shown = (await erp.get(url(bed, "consumers"))).json()["consumers"]
     assert [(each["name"], each["pos"], each["behind"]) for each in shown] == [("bi", 4, 2)]
     assert shown[0]["oldest_at"] is not None

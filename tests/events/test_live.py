@@ -132,6 +132,7 @@ async def test_streams_are_bounded_and_end_cleanly_when_the_server_stops(
     assert (await caller.get(path, params={"after": "x"})).status_code == 400
     assert (await caller.get(path, headers={"last-event-id": "-1"})).status_code == 400
     await sealed(bed, "A")
+    assert (await caller.get(path, headers={"last-event-id": "2"})).status_code == 422
     async with following(caller, bed, after=0) as one, following(caller, bed, after=0) as two:
         await asyncio.gather(one.next(), two.next())
         third = await caller.get(path)
@@ -166,7 +167,7 @@ async def test_a_day_is_a_file_that_proves_itself_whole(
         await sealer.seal(tx, bed.warehouse_id)
     async with bed.db.transaction() as tx:
         await sealer.seal(tx, bed.warehouse_id)
-        await sealer.close_blocks(tx, bed.warehouse_id)
+    await sealer.close_blocks(bed.db, bed.warehouse_id)
     day = str(datetime.now(UTC).date())
     path = url(bed, "events/export")
     query = {"day": day, "owner": "ACME"}

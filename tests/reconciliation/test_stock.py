@@ -4,8 +4,10 @@ import hashlib
 from typing import Any
 
 import httpx
+from litestar import Litestar
 
 from tests import world as w
+from tests.api import partners
 from tests.exceptions.conftest import app, erp, sealed
 from tests.exceptions.test_life import now, tell
 from tests.world import World
@@ -139,13 +141,21 @@ async def test_the_first_difference_is_found_by_its_bucket(
     assert asked <= 3
 
 
-async def test_a_partner_of_one_owner_sees_that_owners_stock_only(world: World) -> None:
+async def test_a_partner_of_one_owner_sees_that_owners_stock_only(
+    world: World, app: Litestar, erp: httpx.AsyncClient
+) -> None:
     await w.stock(world, "MUG", "A-01-01", 5)
     await w.stock(world, "FILTER", "A-02-01", 9)
     async with world.db.reading() as tx:
         which = Which(owner_ids=[world.owners["BREW"]])
         found = await by_owner(tx, now(world), which)
     assert [each.key for each in found.totals] == ["BREW"]
+    assert (await erp.post(SNAPSHOTS)).json()["snapshot"]["units"] == 14
+    async with partners.partner(app, world, "BREWER", owners=["BREW"]) as brewer:
+        (listed,) = (await brewer.get(SNAPSHOTS)).json()["snapshots"]
+        again = (await brewer.post(SNAPSHOTS)).json()
+    assert (listed["lines"], listed["units"]) == (1, 9)
+    assert (again["snapshot"], [each["key"] for each in again["totals"]]) == (listed, ["BREW"])
 
 
 async def test_the_night_publishes_once_and_a_ledger_that_adds_up_opens_nothing(

@@ -22,7 +22,7 @@ COMPARE = f"{STREAM}/compare"
 async def everything(world: World) -> dict[int, str]:
     async with world.db.reading() as tx:
         found = await tx.exec_driver_sql("SELECT pos, event_id FROM event_log ORDER BY pos")
-        return {pos: f"evt_{id.hex}" for pos, id in found}
+        return {row.pos: f"evt_{row.event_id.hex}" for row in found}
 
 
 async def test_what_was_lost_is_found_in_few_requests_that_grow_by_the_logarithm(
@@ -98,6 +98,7 @@ async def test_a_partner_of_one_owner_compares_that_owners_events_only(
     body = {"ranges": [{"from_pos": 1, "to_pos": 10, "count": 0}]}
     assert (await partner.post(COMPARE, json=body, headers=brewer)).json()["equal"]
     assert not (await partner.post(COMPARE, json=body)).json()["equal"]
+    assert (await partner.get(STREAM, params={"by": "type"})).json()["by"] == "type"
 
 
 @pytest.mark.parametrize(("body", "status"), [

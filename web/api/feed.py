@@ -153,11 +153,16 @@ def limit(request: REQUEST, default: int) -> int:
 
 
 @get(EVENTS, summary="Read the event log after a position", **describe(
-    "events:read", answers={200: EventPage}, refuses=("bad-request", "forbidden-owner", "conflict"),
+    "events:read", answers={200: EventPage},
+    refuses=("bad-request", "forbidden-owner", "conflict", "refused"),
     query={"after": Pos, "limit": Limit, "types": str, "owner": str, "consumer": str},
 ))  # fmt: skip
 async def list_events(request: REQUEST) -> Response[Any]:
-    """`after` may be left out with `consumer`: then it reads on after what that one committed."""
+    """`after` may be left out with `consumer`: then it reads on after what that one committed.
+
+    A position that the log has not reached is refused: who holds one would miss what comes next
+    under numbers it knows, as after a restore to an earlier time.
+    """
     reading = await reading_of(request)
     after = number(request, "after")
     consumer = word(request, "consumer")
@@ -169,9 +174,16 @@ async def list_events(request: REQUEST) -> Response[Any]:
         reading.partner.db, reading.warehouse_id, after, limit(request, 500),
         types=reading.types, owners=reading.owners,
     )  # fmt: skip
+    check_reached(after, found.head)
     events: list[Any] = [msgspec.Raw(reading.show(row)) for row in found.rows]
     page = EventPage(events, found.next_after, found.head, found.first, found.caught_up)
     return raw(msgspec.json.encode(page), 200)  # masked already
+
+
+def check_reached(after: int, head: int) -> None:
+    """Raises AheadOfLog."""
+    if after > head:
+        raise consumers.AheadOfLog(pos=after, head=head)
 
 
 @get(EVENTS + "/{id:str}", summary="One event by its id", **describe(

@@ -20,7 +20,7 @@ from litestar.response import Stream
 
 from web.api.asked import POS_MAX, day, number
 from web.api.describe import describe
-from web.api.feed import EVENTS, Pos, Reading, reading_of
+from web.api.feed import EVENTS, Pos, Reading, check_reached, reading_of
 from web.api.security import REQUEST
 from web.paging import BadPage
 from web.session import client_of
@@ -68,7 +68,7 @@ def _streams(request: REQUEST) -> Streams:
 @get(f"{EVENTS}/live", summary="Follow the event log as Server-Sent Events", **describe(
     "events:read", answers={200: Envelope}, answer_media="text/event-stream",
     query={"after": Pos, "types": str, "owner": str},
-    refuses=("bad-request", "forbidden-owner", "rate-limited"),
+    refuses=("bad-request", "forbidden-owner", "rate-limited", "refused"),
 ))  # fmt: skip
 async def follow(request: REQUEST) -> Stream:
     """Each message is an event; a comment now and then says that all is well and how far it is."""
@@ -81,7 +81,15 @@ async def follow(request: REQUEST) -> Stream:
 
 
 async def _start(request: REQUEST, reading: Reading) -> int:
-    """Where to go on. Raises BadPage."""
+    """Where to go on. Raises BadPage, AheadOfLog."""
+    head = (await read_log(reading.partner.db, reading.warehouse_id, POS_MAX, 1)).head
+    after = _asked(request, head)
+    check_reached(after, head)
+    return after
+
+
+def _asked(request: REQUEST, head: int) -> int:
+    """Raises BadPage."""
     last = request.headers.get("last-event-id", "")
     if last:
         if not (last.isascii() and last.isdigit()) or len(last) > 18 or int(last) > POS_MAX:
@@ -89,7 +97,7 @@ async def _start(request: REQUEST, reading: Reading) -> int:
         return int(last)
     if "after" in request.query_params:
         return number(request, "after")
-    return (await read_log(reading.partner.db, reading.warehouse_id, POS_MAX, 1)).head
+    return head
 
 
 async def _follow(

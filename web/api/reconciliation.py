@@ -45,7 +45,7 @@ class Summary(msgspec.Struct, kw_only=True):
     to_pos: int
     first_kept_pos: int
     head_pos: int
-    by: str
+    by: Annotated[str, msgspec.Meta(extra_json_schema={"x-mask": "public"})]  # not who
     parts: list[Part]
 
 
@@ -169,7 +169,8 @@ async def show_stock(request: REQUEST) -> Response[Any]:
 async def list_snapshots(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, READ)
     async with partner.db.reading() as tx:
-        return json(Snapshots(await stock.list_snapshots(tx, partner.stamp, limit=50)))
+        found = await stock.list_snapshots(tx, partner.stamp, 50, partner.client.owner_ids)
+    return json(Snapshots(found))
 
 
 @post(f"{BASE}/snapshots", status_code=201, summary="Store and publish a trial balance", **describe(
@@ -182,7 +183,11 @@ async def publish_snapshot(request: REQUEST) -> Response[Any]:
     which = Which(as_of_pos=made.as_of_pos, owner_ids=partner.client.owner_ids)
     async with partner.db.reading() as tx:
         told = await stock.by_owner(tx, partner.stamp, which)
-    return json(SnapshotAnswer(snapshot=made, totals=told.totals), 201 if new else 200)
+    mine = msgspec.structs.replace(
+        made, lines=sum(each.lines for each in told.totals),
+        units=sum(sum(each.units.values()) for each in told.totals),
+    )  # fmt: skip
+    return json(SnapshotAnswer(snapshot=mine, totals=told.totals), 201 if new else 200)
 
 
 class Documents(msgspec.Struct, kw_only=True):
@@ -206,12 +211,12 @@ class Backlog(msgspec.Struct, kw_only=True):
 async def show_documents(request: REQUEST) -> Response[Any]:
     """`from` and `to` are days, both included; without them the last seven."""
     partner = await partner_of(request, READ)
-    to_day = _day(request, "to", partner.stamp.at.date())
-    from_day = _day(request, "from", to_day - timedelta(days=6))
-    if not 0 <= (to_day - from_day).days < documents.DAYS_MAX:
-        raise BadPage(name="from", value=from_day.isoformat())
-    span = Span(from_day=from_day, to_day=to_day, owner_ids=partner.client.owner_ids)
     async with partner.db.reading() as tx:
+        to_day = _day(request, "to", await documents.get_today(tx, partner.stamp))
+        from_day = _day(request, "from", to_day - timedelta(days=6))
+        if not 0 <= (to_day - from_day).days < documents.DAYS_MAX:
+            raise BadPage(name="from", value=from_day.isoformat())
+        span = Span(from_day=from_day, to_day=to_day, owner_ids=partner.client.owner_ids)
         answer = Documents(
             orders=await documents.list_orders(tx, partner.stamp, span),
             deliveries=await documents.list_deliveries(tx, partner.stamp, span),

@@ -109,6 +109,8 @@ async def by_assertion(
 async def by_certificate(tx: Tx, code: str, thumbprint: str) -> ApiClient:
     """Raises ProofWrong."""
     found = await _find(tx, code)
+    if not thumbprint:
+        raise ProofWrong(reason="no certificate came with it by way of a trusted proxy")
     if thumbprint not in found.certificates:
         raise ProofWrong(reason="that certificate is not registered")
     return _client(found)

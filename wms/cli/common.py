@@ -1,5 +1,7 @@
 """What every command needs: the shared options and a running database."""
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +31,8 @@ def database_options(command: Command) -> Command:
 
 @contextmanager
 def running_database(settings: Settings, *, lock: bool = True) -> Iterator[str]:
-    """A migrated database to work on; the embedded one is started here and stopped after.
+    """A migrated database to work on; the embedded one is started here and stopped after, also
+    when we are told to end (SIGTERM).
 
     `lock` false shares the directory with a running `wms up` (verify, bench on it).
     Raises DirectoryInUse.
@@ -45,6 +48,7 @@ def running_database(settings: Settings, *, lock: bool = True) -> Iterator[str]:
         if lock:
             raise
     server = EmbeddedPostgres(settings.data_dir)
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         upgrade(server.url())
         yield server.url()
@@ -52,6 +56,12 @@ def running_database(settings: Settings, *, lock: bool = True) -> Iterator[str]:
         if held is not None:
             server.stop()
             held.release()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: object) -> None:
+    """Ends like an exception, so that what was started is stopped."""
+    sys.exit(128 + number)
 
 
 def settings_of(**overrides: Any) -> Settings:

@@ -80,6 +80,7 @@ _SPAN = """
      {column} >= CAST(:from_day AS date)::timestamp AT TIME ZONE zone
        AND {column} < (CAST(:to_day AS date) + 1)::timestamp AT TIME ZONE zone
 """
+TODAY = text(f"SELECT CAST(CAST(:at AS timestamptz) AT TIME ZONE {_ZONE} AS date)")
 # Walks the orders of the span once; lines by their order.
 ORDERS = text(
     f"""
@@ -256,6 +257,12 @@ def _values(stamp: Stamp, span: Span) -> dict[str, object]:
         "warehouse_id": stamp.warehouse_id, "from_day": span.from_day, "to_day": span.to_day,
         "owner_ids": list(span.owner_ids),
     }  # fmt: skip
+
+
+async def get_today(tx: Tx, stamp: Stamp) -> date:
+    """The day in the warehouse."""
+    values = {"warehouse_id": stamp.warehouse_id, "at": stamp.at}
+    return (await tx.execute(TODAY, values)).scalar_one()
 
 
 async def list_orders(tx: Tx, stamp: Stamp, span: Span) -> list[OrdersOfDay]:

@@ -247,6 +247,18 @@ AT = text(f"SELECT {_SNAPSHOT} WHERE warehouse_id = :warehouse_id AND as_of_pos 
 LAST = text(
     f"SELECT {_SNAPSHOT} WHERE warehouse_id = :warehouse_id ORDER BY at DESC, id DESC LIMIT :limit"
 )
+# Of some owners: their lines by stock_snapshot_line_once.
+LAST_OF = text(
+    """
+    SELECT CAST(s.id AS text) AS id, s.as_of_pos, s.at, s.by, mine.lines, mine.units
+      FROM stock_snapshot s, LATERAL (
+        SELECT count(*) AS lines, CAST(coalesce(sum(l.qty), 0) AS bigint) AS units
+          FROM owner w JOIN stock_snapshot_line l
+            ON l.warehouse_id = s.warehouse_id AND l.snapshot_id = s.id AND l.owner = w.code
+         WHERE w.id = ANY (CAST(:owner_ids AS bigint[]))) mine
+     WHERE s.warehouse_id = :warehouse_id ORDER BY s.at DESC, s.id DESC LIMIT :limit
+    """
+)
 FORGET = text(
     f"""
     DELETE FROM stock_snapshot
@@ -301,9 +313,14 @@ async def is_due(tx: Tx, stamp: Stamp) -> bool:
     return (await tx.execute(DUE, values)).first() is not None
 
 
-async def list_snapshots(tx: Tx, stamp: Stamp, limit: int = 10) -> list[Snapshot]:
-    """Newest first."""
-    return await rows(tx, LAST, Snapshot, warehouse_id=stamp.warehouse_id, limit=limit)
+async def list_snapshots(
+    tx: Tx, stamp: Stamp, limit: int = 10, owner_ids: Sequence[int] = ()
+) -> list[Snapshot]:
+    """Newest first; with `owner_ids`, lines and units are of these owners."""
+    here = {"warehouse_id": stamp.warehouse_id, "limit": limit}
+    if owner_ids:
+        return await rows(tx, LAST_OF, Snapshot, owner_ids=list(owner_ids), **here)
+    return await rows(tx, LAST, Snapshot, **here)
 
 
 def _event(stamp: Stamp, made: Snapshot, each: Totals) -> dict[str, Any]:
