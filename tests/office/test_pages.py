@@ -24,7 +24,7 @@ async def order_state(world: World, name: str = "SO-1") -> str:
 
 async def until(world: World, statement: str, wanted: object) -> None:
     """Waits for a value that background planning writes."""
-    for _ in range(200):
+    for _ in range(1500):
         if await w.scalar(world, statement) == wanted:
             return
         await asyncio.sleep(0.02)

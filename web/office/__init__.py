@@ -11,6 +11,7 @@ from web.office import (
     events,
     exceptions,
     files,
+    forecasts,
     login,
     now,
     oidc,
@@ -23,7 +24,7 @@ from web.office import (
 
 HANDLERS: list[Any] = [
     *login.HANDLERS, *oidc.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS,
-    *waves.HANDLERS,
+    *waves.HANDLERS, *forecasts.HANDLERS,
     *counts.HANDLERS, *adjustments.HANDLERS, *files.HANDLERS,
     *exceptions.HANDLERS, *reconciliation.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS,
     *deadletters.HANDLERS,

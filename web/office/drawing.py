@@ -4,15 +4,22 @@ Units: SVG user units are metres on the plan, per cent in bars.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from wms.outbound.forecast import CutoffForecast, Forecast
 from wms.outbound.wave_map import MapAisle, MapBin
 
 BIN_M = 0.8
 MARGIN_M = 3.0
 ROUTE_COLOURS = 8
+TIGHT_MIN = 15  # less to spare than this is a warning
+LOOK_H = 12  # trucks that leave later do not squeeze the others
+TICKS_MIN = (5, 10, 15, 30, 60, 120, 180, 240, 360)
+TICKS = 8
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -35,6 +42,62 @@ def stacked(parts: Iterable[tuple[str, int]]) -> list[Segment]:
         pieces.append(Segment(name, count, round(x, 3), round(width, 3)))
         x += width
     return pieces
+
+
+class Truck(msgspec.Struct, frozen=True, kw_only=True):
+    """One cutoff on the time axis, in per cent: work until `done`, of it `late` past `leaves`.
+
+    `tone`: good | warn (little to spare) | bad (somebody misses it). `leaves` is None for a truck
+    beyond the axis.
+    """
+
+    cutoff: CutoffForecast
+    tone: str
+    done: float
+    leaves: float | None
+    late: float
+    spare_min: int
+
+
+class Trucks(msgspec.Struct, frozen=True, kw_only=True):
+    """The time axis from now on, and each cutoff on it."""
+
+    ticks: tuple[tuple[float, str], ...]
+    trucks: tuple[Truck, ...]
+
+
+def draw_trucks(forecast: Forecast, zone: ZoneInfo) -> Trucks:
+    """All cutoffs on one axis that reaches to the last of the next hours' trucks and ends."""
+    now, last = forecast.at, forecast.at + timedelta(hours=LOOK_H)
+    ends = [moment for each in forecast.cutoffs for moment in (each.cutoff_at, each.done_at)]
+    until = max([now + timedelta(minutes=20), *(end for end in ends if end <= last)])
+    if any(each.done_at > last for each in forecast.cutoffs):
+        until = last
+    whole = 1.03 * (until - now).total_seconds()
+
+    def place(at: datetime) -> float:
+        return round(100 * min(max((at - now).total_seconds() / whole, 0.0), 1.0), 2)
+
+    def truck(each: CutoffForecast) -> Truck:
+        done, leaves = place(each.done_at), place(each.cutoff_at)
+        spare_min = int(each.spare_s // 60)
+        bad = bool(each.late or each.missed)
+        tone = "bad" if bad else "warn" if spare_min < TIGHT_MIN else "good"
+        return Truck(
+            cutoff=each, tone=tone, done=max(done, 0.6), spare_min=spare_min,
+            leaves=leaves if each.cutoff_at <= until else None,
+            late=round(max(0.0, done - leaves), 2),
+        )  # fmt: skip
+
+    step = next((m for m in TICKS_MIN if whole / 60 / m <= TICKS), TICKS_MIN[-1])
+    local = now.astimezone(zone)
+    first = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    count = int((local - first).total_seconds() // 60 // step) + 1
+    ticks = [first + timedelta(minutes=step * n) for n in range(count, count + 2 * TICKS)]
+    return Trucks(
+        ticks=tuple((place(at), f"{at:%H:%M}") for at in ticks if 2 < place(at) < 97),
+        trucks=tuple(truck(each) for each in forecast.cutoffs),
+    )
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

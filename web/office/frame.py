@@ -4,7 +4,7 @@ A page is `show(request, template, tx-read facts)`; with `HX-Request` only the c
 rendered where the page has one. Times are shown in the warehouse's zone.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -81,6 +81,14 @@ class Face(msgspec.Struct, frozen=True):
     def left(self, at: datetime) -> str:
         """Time left in words: `3 h 05`, `12 min`, `8 min late`."""
         return span(self.minutes(at))
+
+    def later(self, minutes: int) -> datetime:
+        """The time in so many minutes."""
+        return self.stamp.at + timedelta(minutes=minutes)
+
+    def words(self, minutes: int) -> str:
+        """Minutes in words: `3 h 05`, `12 min`."""
+        return span(minutes)
 
     def ago(self, at: datetime | None) -> str:
         """How long ago, coarsely."""

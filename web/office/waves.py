@@ -13,7 +13,6 @@ follows it. When this process dies meanwhile, a chore finishes the wave.
 
 import asyncio
 import logging
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,9 +20,11 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from web.office.drawing import ROUTE_COLOURS, draw_plan
+from web.office.forecasts import cutoff_of, moment
 from web.office.frame import (
     GUARDS,
     REQUEST,
+    Face,
     face_of,
     field,
     fields,
@@ -34,11 +35,12 @@ from web.office.frame import (
     wants_json,
 )
 from web.session import session_of, stamp_of
-from wms.db import Db
+from wms.db import Db, Tx
 from wms.errors import NotFound, WmsError
 from wms.outbound import board, queries, waves
 from wms.outbound.queries import Filter
 from wms.outbound.wave_map import load_map
+from wms.outbound.wave_problem import get_setting
 from wms.stamp import Stamp
 
 log = logging.getLogger("wms.web")
@@ -50,20 +52,10 @@ class NoSuchWave(NotFound):
     say = "There is no wave {wave} in this warehouse."
 
 
-def _cutoff(value: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return at if at.tzinfo else None
-
-
 @get("/office/release", guards=GUARDS, include_in_schema=False)
 async def show_release(request: REQUEST) -> Response[Any]:
     """Pick a cutoff, see what a release would do, take orders out, release."""
-    asked = request.query_params
-    cutoff, carrier = _cutoff(asked.get("cutoff", "")), asked.get("carrier", "")
-    carrier_id = int(carrier) if carrier.isdigit() else None
+    cutoff, carrier_id = cutoff_of(request)
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
         cutoffs = [each for each in await board.list_cutoffs(tx, face.stamp) if each.open]
@@ -93,7 +85,7 @@ async def release(request: REQUEST) -> Response[Any]:
     async with db.transaction() as tx:
         if not ids and not field(form, "chosen"):
             ids = await board.list_candidates(
-                tx, stamp, cutoff_at=_cutoff(field(form, "cutoff")),
+                tx, stamp, cutoff_at=moment(field(form, "cutoff")),
                 carrier_id=int(carrier) if carrier.isdigit() else None,
             )  # fmt: skip
         wave_id, left = await waves.start_wave(tx, stamp, ids)
@@ -137,10 +129,11 @@ async def show_wave(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
         tours = await board.list_tours(tx, face.stamp, wave_id)
         chosen, picked = _chosen(request, tours)
         drawn = await load_map(tx, face.stamp, wave_id, chosen)
+        waited, patience = await _waited(tx, face, wave)
     plan = draw_plan(drawn.aisles, drawn.crosses, drawn.bins, drawn.tours)
     return page(
         request, face, "waves", "wave", wave=wave, tours=tours, plan=plan, chosen=chosen,
-        colours=_colours(chosen), picked=picked,
+        colours=_colours(chosen), picked=picked, waited=waited, patience=patience,
     )  # fmt: skip
 
 
@@ -150,10 +143,24 @@ async def progress(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
         face = await face_of(request, tx)
         wave = await board.find_wave(tx, face.stamp, wave_id)
         tours = await board.list_tours(tx, face.stamp, wave_id) if wave else []
+        waited, patience = await _waited(tx, face, wave)
     if wave is None:
         raise NoSuchWave(wave=wave_id)
     chosen, _ = _chosen(request, tours)
-    return part(face, "_wave", wave=wave, tours=tours, chosen=chosen, colours=_colours(chosen))
+    shown = request.query_params.get("state", wave.state)
+    answer = part(face, "_wave", wave=wave, tours=tours, chosen=chosen, colours=_colours(chosen),
+                  waited=waited, patience=patience)  # fmt: skip
+    if shown != wave.state:  # the whole page has changed: the plan, what may be done
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+async def _waited(tx: Tx, face: Face, wave: board.WaveRow | None) -> tuple[int, int]:
+    """How long planning has run, and about how long it may; nothing when it does not run."""
+    if wave is None or wave.state != "planning":
+        return 0, 0
+    setting = await get_setting(tx, face.stamp)
+    return max(0, round((face.stamp.at - wave.created_at).total_seconds())), setting.plan_seconds
 
 
 def _chosen(request: REQUEST, tours: list[board.TourRow]) -> tuple[list[int], bool]:

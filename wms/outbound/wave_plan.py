@@ -21,6 +21,8 @@ from wms.planning.travel import Layout
 CHUNK = 120  # cart loads batched together
 STALE_ROUNDS = 12
 BATCHING = 0.6  # of the time, where the rest may be needed to keep due times
+HOPELESS = 0.3  # of a window late: there is too much work, and only shorter walks help
+LONGER = 1.1  # pickers may be free so much later for it, or the next trucks would pay
 
 
 class Pick(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,7 +229,7 @@ def _in_time(
     found.sort(key=lambda tour: (_rank(tour, due_s), tour.tasks[0].pick.pick_sequence))
     trial = try_out(found, works, shift, due_s)
     seconds = (1 - BATCHING) * share
-    if not trial.late_orders or seconds <= 0:
+    if not 0 < trial.late_orders <= HOPELESS * len(due_s) or seconds <= 0:
         return found, trial.ready_s, False
     of_name = {load.name: load for load in loads}
     cart = Cart(problem.cart_slots)
@@ -235,7 +237,7 @@ def _in_time(
     joint = [_planned(of_name, tour.orders, tour.stops, tour.distance_mm) for tour in planned]
     joint.sort(key=lambda tour: _rank(tour, due_s))
     better = try_out(joint, works, shift, due_s)
-    if better.cost < trial.cost:
+    if better.cost < trial.cost and sum(better.ready_s) <= LONGER * sum(trial.ready_s):
         return joint, better.ready_s, True
     return found, trial.ready_s, False
 
