@@ -6,6 +6,7 @@ import sys
 import msgspec
 import rich_click as click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wms.partner.contract import FAIL, PASS, TIMEOUT_S, WARN, Report, run_contract
@@ -44,10 +45,11 @@ def check(url: str, secret: str | None, timeout: float, as_json: bool) -> None:
 
 
 def _print(report: Report) -> None:
-    table = Table("", "check", "what is asked", "what came", title=f"{report.url} at {report.at}")
+    title = escape(f"{report.url} at {report.at}")
+    table = Table("", "check", "what is asked", "what came", title=title)
     for each in report.results:
         colour = COLOURS.get(each.result, "dim")
-        table.add_row(f"[{colour}]{each.result}[/]", each.check, each.asks, each.got)
+        table.add_row(f"[{colour}]{each.result}[/]", each.check, each.asks, escape(each.got))
     console = Console()
     console.print(table)
     skipped = sum(each.result == "skip" for each in report.results)
