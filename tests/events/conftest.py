@@ -44,6 +44,7 @@ QUICK = Tuning(
     seal_busy_s=0.005,
     seal_idle_s=0.05,
     flush_s=0.01,
+    pass_s=0.02,
     supervise_s=0.05,
     look_s=0.1,
     fault_rest_s=0.1,

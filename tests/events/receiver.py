@@ -23,12 +23,13 @@ class Got:
     headers: dict[str, str]
 
 
-Fault = Callable[[dict[str, Any], int], web.Response | float | None]
+Fault = Callable[[dict[str, Any], int], web.Response | float | asyncio.Event | None]
 
 
 @dataclass
 class Receiver:
-    """`fault(body, seen)` may answer a response, or seconds to sleep first; None means 204."""
+    """`fault(body, seen)` may answer a response, or seconds to sleep first, or an event to wait
+    for; None means 204."""
 
     secret: str = ""
     fault: Fault | None = None
@@ -89,6 +90,8 @@ class Receiver:
             return told
         if isinstance(told, float):
             await asyncio.sleep(told)
+        if isinstance(told, asyncio.Event):
+            await told.wait()
         keyseq = body.get("keyseq")
         self.got.append(
             Got(
@@ -102,7 +105,7 @@ class Receiver:
         )
         return web.Response(status=204)
 
-    async def wait_for(self, n: int, seconds: float = 10) -> None:
+    async def wait_for(self, n: int, seconds: float = 30) -> None:
         """Until `n` different events were taken."""
         async with asyncio.timeout(seconds):
             while len({got.id for got in self.got}) < n:

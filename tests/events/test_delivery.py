@@ -35,7 +35,7 @@ async def working(bed: Bed, tuning: Tuning) -> AsyncIterator[EventWorker]:
         await task
 
 
-async def until(test, seconds: float = 10) -> None:
+async def until(test, seconds: float = 30) -> None:
     """Poll a question of the database until it answers yes."""
     ends = time.monotonic() + seconds
     while not await test():
@@ -275,11 +275,15 @@ async def test_a_slow_answer_moves_aside_when_others_wait(
     bed: Bed, receiver: Receiver, quick: Tuning
 ):
     await bed.subscribe(receiver)
-    receiver.fault = lambda body, seen: 0.6 if body["partitionkey"] == "order/SLOW" else None
+    done_thinking = asyncio.Event()
+    receiver.fault = (
+        lambda body, seen: done_thinking if body["partitionkey"] == "order/SLOW" else None
+    )
     tuning = msgspec.structs.replace(quick, soft_deadline_s=0.1, soft_backlog=5)
     async with working(bed, tuning):
         await bed.tell("SLOW", *[f"K{n}" for n in range(20)], "SLOW")
         await until(lambda: _is(bed, [("order/SLOW", "inflight"), ("order/SLOW", "waiting")]))
+        done_thinking.set()
         await receiver.wait_for(22)
         await until(lambda: _is(bed, []))
     assert len(receiver.got) == 22

@@ -53,8 +53,7 @@ async def positions(bed: Bed) -> list[int]:
 async def test_a_week_goes_when_it_is_old_and_nobody_needs_it(own_bed: Bed):
     await back_date(own_bed, 140, 3)
     await back_date(own_bed, 100, 2)
-    async with own_bed.db.transaction() as tx:
-        await sealer.close_blocks(tx, own_bed.warehouse_id)  # one block over both weeks
+    await sealer.close_blocks(own_bed.db, own_bed.warehouse_id)  # one block over both weeks
     await own_bed.tell("NEW")
     async with own_bed.db.transaction() as tx:
         await sealer.seal(tx, own_bed.warehouse_id)

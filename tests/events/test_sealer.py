@@ -141,8 +141,7 @@ async def _seal_and_die(bed: Bed, stop: asyncio.Event, seed: int) -> None:
 
 async def _seal_all(bed: Bed, bite: int) -> None:
     await seal(bed.db, bed.warehouse_id, bite)
-    async with bed.db.transaction() as tx:
-        await sealer.close_blocks(tx, bed.warehouse_id)
+    await sealer.close_blocks(bed.db, bed.warehouse_id)
 
 
 async def _seal_the_rest(bed: Bed) -> None:
@@ -199,8 +198,7 @@ async def test_a_sealed_event_cannot_be_changed_or_removed(own_bed: Bed):
 async def _blocks(bed: Bed, n: int) -> None:
     await bed.tell(*[f"K{number % 2}" for number in range(n)])
     await seal(bed.db, bed.warehouse_id)
-    async with bed.db.transaction() as tx:
-        await sealer.close_blocks(tx, bed.warehouse_id)
+    await sealer.close_blocks(bed.db, bed.warehouse_id)
 
 
 async def test_blocks_chain_and_tell_a_changed_event(own_bed: Bed):

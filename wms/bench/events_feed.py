@@ -118,7 +118,8 @@ async def subscribe(
     db: Db, settings: Settings, code: str, url: str, owners: list[str], **more: object
 ) -> None:
     """An endpoint that hears from now on, taken as verified."""
-    asked = {"code": code, "url": url, "owners": owners, "log_attempts": "failures", **more}
+    asked = {"code": code, "url": url, "owners": owners, "types": ["inventory.moved"],
+             "log_attempts": "failures", **more}
     new = msgspec.convert(asked, NewEndpoint)
     async with db.transaction() as tx:
         await endpoints.create(

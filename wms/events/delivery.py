@@ -74,7 +74,7 @@ class Delivery:
         self.lease_until = time.monotonic() + tuning.lease_s
         self.at_head = False
         self._written = {lane.lane: lane.pos for lane in held}
-        self._batch_since = 0.0
+        self._batch_since = self._flushed_at = 0.0
         self._inflight: set[asyncio.Task[None]] = set()
         self._read_at = 0.0
         self._request_max = endpoint.max_batch if endpoint.mode == "batch" else 1
@@ -340,15 +340,14 @@ class Delivery:
     # ---- writing -------------------------------------------------------------------------------
 
     async def _flush_if_due(self) -> None:
+        """Many answers, one transaction; what was only passed by can wait longer."""
         now = time.monotonic()
         waiting = len(self.batch.attempts) + self.batch.delivered + len(self.batch.parks)
+        late = self._batch_since and now - self._batch_since >= self.tuning.flush_s
         idle = not self._inflight and not self.window.has_ready()
-        full = waiting >= self.tuning.flush_size or now - self._batch_since >= self.tuning.flush_s
-        if (
-            self._health.is_due(self.health)
-            or (self._batch_since and (idle or full))
-            or (self.at_head and idle and (self._moved() or self.replay.is_due))
-        ):
+        passed = self.at_head and idle and now - self._flushed_at >= self.tuning.pass_s
+        full = late or waiting >= self.tuning.flush_size or self._health.is_due(self.health)
+        if full or (passed and (self._moved() or self.replay.is_due)):
             await self._flush()
 
     def _moved(self) -> dict[int, int]:
@@ -360,7 +359,7 @@ class Delivery:
         """One transaction: fence, cursors, parked rows, attempts, health, replay."""
         moved = self._moved()
         batch, self.batch = self.batch, Batch()
-        self._batch_since = 0.0
+        self._batch_since, self._flushed_at = 0.0, time.monotonic()
         dirty = self._health.is_due(self.health)
         if not moved and not batch and not dirty and not self.replay.is_due:
             return

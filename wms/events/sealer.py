@@ -8,10 +8,11 @@ snapshot commit together. So a crash anywhere leaves nothing half done.
 import msgspec
 from sqlalchemy import text
 
-from wms.db import Tx, row, rows
+from wms.db import Db, Tx, row, rows
 from wms.events import blocks
 
 BITE = 50_000  # events one transaction seals at most
+BLOCKS_MAX = 50  # blocks closed at once
 LOCK_CLASS = 8421  # advisory locks (LOCK_CLASS, warehouse_id): who seals this stream
 
 
@@ -70,9 +71,10 @@ BEGIN_STREAM = text(
 
 # Lock order: advisory, then the row. FOR UPDATE reads the newest version of the row, so a sealer
 # that got the lock late never works from a position that another one has moved.
+STATE = "warehouse_id, snap, snap_next, after_id, pos, block_no, block_pos, block_hash"
 TAKE_STREAM = text(
-    """
-    SELECT warehouse_id, snap, snap_next, after_id, pos, block_no, block_pos, block_hash
+    f"""
+    SELECT {STATE}
       FROM seal_state
      WHERE warehouse_id = :warehouse_id
        AND pg_try_advisory_xact_lock(:lock_class, warehouse_id)
@@ -222,7 +224,7 @@ ADD_BLOCK = text(
 CLOSE_BLOCK = text(
     """
     UPDATE seal_state SET block_no = :block_no, block_pos = :to_pos, block_hash = :hash
-     WHERE warehouse_id = :warehouse_id AND block_no = :block_no - 1
+     WHERE warehouse_id = :warehouse_id
     """
 )
 
@@ -233,13 +235,37 @@ async def list_blocks_due(tx: Tx, wait_s: float = blocks.WAIT_S) -> list[int]:
     return list(found.scalars())
 
 
-async def close_blocks(tx: Tx, warehouse_id: int) -> int:
-    """Close the tail of the log into hash-chained blocks; returns how many. Locks: the stream."""
-    state = await take_stream(tx, warehouse_id)
-    if state is None:
+READ_STREAM = text(f"SELECT {STATE} FROM seal_state WHERE warehouse_id = :warehouse_id")
+
+# Waits for a sealer at work; the sealer does not wait for us but looks again.
+LOCK_STREAM = text(f"{READ_STREAM.text} FOR UPDATE")
+
+
+async def close_blocks(db: Db, warehouse_id: int) -> int:
+    """Close the tail of the log into hash-chained blocks; returns how many.
+
+    Opens its own two transactions: hashing takes long, and nothing is locked meanwhile. Locks: the
+    stream. Of two that close the same blocks, the later one writes nothing.
+    """
+    async with db.reading() as tx:
+        found = await _next_blocks(tx, warehouse_id)
+    if not found:
         return 0
-    closed = 0
-    while state.pos > state.block_pos and closed < 50:
+    async with db.transaction() as tx:
+        state = await row(tx, LOCK_STREAM, SealState, warehouse_id=warehouse_id)
+        if state is None or state.block_no != found[0].block_no - 1:
+            return 0
+        facts = [{**msgspec.structs.asdict(block), "hash": block.hash} for block in found]
+        await tx.execute(ADD_BLOCK, facts)
+        await tx.execute(CLOSE_BLOCK, facts[-1])
+    return len(found)
+
+
+async def _next_blocks(tx: Tx, warehouse_id: int) -> list[blocks.Block]:
+    """The blocks that follow the last one, up to the head of the log."""
+    state = await row(tx, READ_STREAM, SealState, warehouse_id=warehouse_id)
+    found: list[blocks.Block] = []
+    while state is not None and state.pos > state.block_pos and len(found) < BLOCKS_MAX:
         upto = min(state.pos, state.block_pos + blocks.SIZE)
         values = {"warehouse_id": warehouse_id, "after": state.block_pos, "upto": upto}
         leaves = list((await tx.execute(LEAVES, values)).scalars())
@@ -252,12 +278,9 @@ async def close_blocks(tx: Tx, warehouse_id: int) -> int:
             prev_hash=state.block_hash,
         )
         assert len(leaves) == upto - state.block_pos, "the log has no gap"
-        facts = {**msgspec.structs.asdict(block), "hash": block.hash}
-        await tx.execute(ADD_BLOCK, facts)
-        await tx.execute(CLOSE_BLOCK, facts)
         state.block_no, state.block_pos, state.block_hash = block.block_no, upto, block.hash
-        closed += 1
-    return closed
+        found.append(block)
+    return found
 
 
 # A child of the outbox that is not written now, is held by no transaction (NOWAIT answers at once)
@@ -315,8 +338,4 @@ async def ensure_partitions(tx: Tx) -> int:
 
 async def stream_states(tx: Tx) -> list[SealState]:
     """Where every stream stands."""
-    statement = text(
-        "SELECT warehouse_id, snap, snap_next, after_id, pos, block_no, block_pos, block_hash"
-        "  FROM seal_state ORDER BY warehouse_id"
-    )
-    return await rows(tx, statement, SealState)
+    return await rows(tx, text(f"SELECT {STATE} FROM seal_state ORDER BY warehouse_id"), SealState)

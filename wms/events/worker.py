@@ -65,6 +65,7 @@ class EventWorker:
         wake.join(self)
         loops = [
             asyncio.create_task(self._seal_loop(stop), name="sealer"),
+            asyncio.create_task(self._every(self.tuning.block_wait_s / 2, self.close_blocks, stop)),
             asyncio.create_task(
                 self._every(self.tuning.supervise_s, self.supervise, stop, self.supervise_now)
             ),
@@ -97,31 +98,34 @@ class EventWorker:
     # ---- sealing -------------------------------------------------------------------------------
 
     async def _seal_loop(self, stop: asyncio.Event) -> None:
-        wait_s, blocks_at = self.tuning.seal_busy_s, 0.0
+        wait_s = self.tuning.seal_busy_s
         await _safely("partitions", self._make_partitions)
         while not stop.is_set():
             began = time.monotonic()
             self.seal_now.clear()
-            sealed = await _safely("sealer", self.seal) or 0
-            if time.monotonic() >= blocks_at:
-                await _safely("blocks", self.close_blocks)
-                blocks_at = time.monotonic() + self.tuning.block_wait_s / 2
+            found, sealed = await _safely("sealer", self.seal_pending) or (0, 0)
             if sealed:
                 wake.sealed()
             busy, idle = self.tuning.seal_busy_s, self.tuning.seal_idle_s
-            wait_s = busy if sealed else min(wait_s * 2, idle)
+            wait_s = busy if found else min(wait_s * 2, idle)
             if await _either(stop, self.seal_now, wait_s):
                 wait_s = busy / 2  # many hints, one transaction
                 await asyncio.sleep(began + wait_s - time.monotonic())
 
     async def seal(self) -> int:
         """Seal every stream that has something new; returns how many events."""
+        return (await self.seal_pending())[1]
+
+    async def seal_pending(self) -> tuple[int, int]:
+        """Seal; how many streams had something new, and how many events were sealed. Somebody else
+        may hold a stream: then it has something new and nothing was sealed."""
         pool = await self.db.hot()
+        pending = await pool.fetch(sealer.PENDING)
         sealed = 0
-        for found in await pool.fetch(sealer.PENDING):
+        for found in pending:
             async with self.db.transaction() as tx:
                 sealed += await sealer.seal(tx, found["id"])
-        return sealed
+        return len(pending), sealed
 
     async def close_blocks(self) -> int:
         """Close what is due into hash-chained blocks."""
@@ -129,8 +133,7 @@ class EventWorker:
             due = await sealer.list_blocks_due(tx, self.tuning.block_wait_s)
         closed = 0
         for warehouse_id in due:
-            async with self.db.transaction() as tx:
-                closed += await sealer.close_blocks(tx, warehouse_id)
+            closed += await sealer.close_blocks(self.db, warehouse_id)
         return closed
 
     # ---- deliveries ----------------------------------------------------------------------------
