@@ -133,8 +133,8 @@ RELEASE = text(
     """
 )
 
-# The fence: moves the lanes' cursors and renews, only where the epoch is still ours. Its transaction
-# need not wait for the disk: what a crash of the database takes back is delivered again.
+# The fence: moves the lanes' cursors and renews, only where the epoch is still ours. Nobody waits
+# for the disk here: what a crash of the database takes back is delivered again.
 FENCE = text(
     """
     UPDATE delivery_cursor c
