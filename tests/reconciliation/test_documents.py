@@ -41,6 +41,15 @@ async def test_what_came_in_is_shipped_cancelled_or_open_and_the_units_add_up(
     assert [(each["kind"], each["external_id"], each["expected"]) for each in late] == [
         ("order_late", "SO-1", 4),
     ]  # fmt: skip
+    short = await w.order(world, "SO-4", ("MUG", 2), ("TENT", 6), created_at=at, state="shipped",
+                          cutoff_at=at, shipped_at=at)  # fmt: skip
+    async with world.db.transaction() as tx:
+        lines = "UPDATE order_line SET waiting = 0, shipped = least(ordered, 5),"
+        await tx.exec_driver_sql(f"{lines} short = ordered - least(ordered, 5)"
+                                 f" WHERE order_id = {short['id']}")  # fmt: skip
+    (named,) = (each for each in (await documents(erp))["differences"]
+                if each["kind"] == "order_short")  # fmt: skip
+    assert (named["external_id"], named["expected"], named["done"]) == ("SO-4", 8, 7)
 
 
 async def test_deliveries_that_are_overdue_or_came_otherwise_are_named(

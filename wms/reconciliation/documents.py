@@ -140,6 +140,16 @@ _LATE_ORDERS = f"""
      WHERE o.warehouse_id = :warehouse_id AND o.cutoff_at < :at
        AND o.state NOT IN ('shipped', 'shorted', 'cancelled') AND {_MINE.format(table="o")}
 """
+_SHORT_ORDERS = f"""
+    SELECT 'order_short' AS kind, w.code AS owner, o.external_id, o.state,
+           coalesce(o.shipped_at, o.cutoff_at) AS since, o.id, true AS is_order
+      FROM outbound_order o, (SELECT {_ZONE} AS zone) z, owner w
+     WHERE w.id = o.owner_id AND o.warehouse_id = :warehouse_id
+       AND o.state IN ('shipped', 'shorted') AND {_SPAN.format(column="o.created_at")}
+       AND {_MINE.format(table="o")}
+       AND EXISTS (SELECT 1 FROM order_line l
+                    WHERE l.warehouse_id = o.warehouse_id AND l.order_id = o.id AND l.short > 0)
+"""
 _LATE_DELIVERIES = f"""
     SELECT 'delivery_overdue' AS kind, w.code AS owner, a.external_id, a.state,
            a.expected_at AS since, a.id, false AS is_order
@@ -162,7 +172,7 @@ DIFFERENCES = text(
     f"""
     WITH found AS MATERIALIZED (
       SELECT * FROM ({_LATE_ORDERS} UNION ALL {_LATE_DELIVERIES}
-                     UNION ALL {_DIFFERING_DELIVERIES}) x
+                     UNION ALL {_SHORT_ORDERS} UNION ALL {_DIFFERING_DELIVERIES}) x
        ORDER BY since, id LIMIT {DIFFERENCES_MAX}
     )
     SELECT f.kind, f.owner, f.external_id, f.state, f.since,
@@ -276,7 +286,8 @@ async def list_deliveries(tx: Tx, stamp: Stamp, span: Span) -> list[DeliveriesOf
 
 
 async def list_differences(tx: Tx, stamp: Stamp, span: Span) -> list[Difference]:
-    """The oldest first: what is late now, and deliveries of the span that came otherwise."""
+    """The oldest first: what is late now, orders of the span that left short, and deliveries of
+    it that came otherwise."""
     return await rows(tx, DIFFERENCES, Difference, at=stamp.at, **_values(stamp, span))
 
 
