@@ -22,10 +22,10 @@ from web.api.security import REQUEST
 from web.paging import BadPage
 from wms.documents import decode, parse
 from wms.events import deliveries, giving_up, wake
+from wms.events.attempts import AttemptView, list_attempts
 from wms.events.deliveries import DeliveryView, Filter
 from wms.events.envelope import read_id
 from wms.events.new_endpoint import Word
-from wms.events.queries import AttemptView, list_attempts
 
 IDS_MAX = 1000
 Ids = Annotated[list[Word], msgspec.Meta(max_length=IDS_MAX)]

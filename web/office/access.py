@@ -19,11 +19,12 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from web.office.frame import GUARDS, REQUEST, face_of, field, fields, onward, page
-from web.session import needs, same_site, session_of, who_of
+from web.office.writing import Writing, writing
+from web.session import needs, same_site
 from wms.access import api_keys, audit, clients, people, queries, signin
-from wms.access.audit import Wanted, Who
+from wms.access.audit import Wanted
 from wms.access.installation import pepper
-from wms.access.rules import SCOPES, Session
+from wms.access.rules import SCOPES
 from wms.db import Tx
 from wms.errors import WmsError
 
@@ -32,15 +33,14 @@ CLIENTS = f"{ACCESS}/clients"
 ADMIN = [needs("admin"), same_site]
 ENTRIES = 100
 NO_STORE = {"cache-control": "no-store"}
-Act = Callable[[Tx, Session, Who], Awaitable[str]]
+Act = Callable[[Writing], Awaitable[str]]
 
 
 async def _do(request: REQUEST, back: str, act: Act) -> Response[Any]:
     """One transaction; says what was done, or why not, on the page one came from."""
-    session = await session_of(request)
     try:
-        async with request.app.state.db.transaction() as tx:
-            said = await act(tx, session, who_of(request, session))
+        async with writing(request) as write:
+            said = await act(write)
     except WmsError as refusal:
         said = str(refusal)
     return onward(f"{back}?{urlencode({'message': said})}")
@@ -68,10 +68,10 @@ async def show(request: REQUEST) -> Response[Any]:
 async def unlock(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     """Five more tries with the same PIN."""
 
-    async def act(tx: Tx, session: Session, who: Who) -> str:
-        await people.require_charge(tx, session, code)
-        await signin.unlock(tx, code)
-        await audit.record(tx, who, "badge.unlocked", f"user/{code}")
+    async def act(write: Writing) -> str:
+        await people.require_charge(write.tx, write.session, code)
+        await signin.unlock(write.tx, code)
+        await write.note("badge.unlocked", f"user/{code}")
         return f"The badge of {code} is unlocked."
 
     return await _do(request, ACCESS, act)
@@ -82,10 +82,10 @@ async def reset_pin(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     """A new PIN that the person was told; open sessions end."""
     pin = field(await request.form(), "pin")
 
-    async def act(tx: Tx, session: Session, who: Who) -> str:
-        user_id = await people.require_charge(tx, session, code)
-        await people.reset_pin(tx, user_id, pin)
-        await audit.record(tx, who, "pin.reset", f"user/{code}")
+    async def act(write: Writing) -> str:
+        user_id = await people.require_charge(write.tx, write.session, code)
+        await people.reset_pin(write.tx, user_id, pin)
+        await write.note("pin.reset", f"user/{code}")
         return f"{code} has a new PIN and signs in again with it."
 
     return await _do(request, ACCESS, act)
@@ -96,10 +96,10 @@ async def set_email(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     """Who this person is to the identity provider."""
     email = field(await request.form(), "email").strip()[:254]
 
-    async def act(tx: Tx, session: Session, who: Who) -> str:
-        user_id = await people.require_charge(tx, session, code)
-        await people.set_email(tx, user_id, email)
-        await audit.record(tx, who, "user.email_set", f"user/{code}", after={"email": email})
+    async def act(write: Writing) -> str:
+        user_id = await people.require_charge(write.tx, write.session, code)
+        await people.set_email(write.tx, user_id, email)
+        await write.note("user.email_set", f"user/{code}", after={"email": email})
         return f"{code} is {email or 'nobody'} to the identity provider."
 
     return await _do(request, ACCESS, act)
@@ -131,10 +131,9 @@ async def show_clients(request: REQUEST) -> Response[Any]:
 
 async def _make_key(request: REQUEST, act: Act, said: str) -> Response[Any]:
     """The page with the new key on it, once; or the reason."""
-    session = await session_of(request)
     try:
-        async with request.app.state.db.transaction() as tx:
-            key = await act(tx, session, who_of(request, session))
+        async with writing(request) as write:
+            key = await act(write)
     except WmsError as refusal:
         return await _clients(request, str(refusal), status=422)
     return await _clients(request, said, key)
@@ -146,12 +145,13 @@ async def add_client(request: REQUEST) -> Response[Any]:
     code, days = field(form, "code").strip(), field(form, "days")
     salt = pepper(request.app.state.settings)
 
-    async def act(tx: Tx, _session: Session, who: Who) -> str:
+    async def act(write: Writing) -> str:
         key = await clients.create_client(
-            tx, code, **await _opens(tx, form), pepper=salt, days=_days(days), by=who.actor
-        )
-        view = await clients.get_view(tx, code)
-        await audit.record(tx, who, "client.added", f"client/{code}", after=view)
+            write.tx, code, **await _opens(write.tx, form), pepper=salt, days=_days(days),
+            by=write.who.actor,
+        )  # fmt: skip
+        view = await clients.get_view(write.tx, code)
+        await write.note("client.added", f"client/{code}", after=view)
         return key
 
     return await _make_key(request, act, f"{code} may call the API.")
@@ -176,11 +176,11 @@ def _days(text: str) -> int:
 async def change_client(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     form = await request.form()
 
-    async def act(tx: Tx, _session: Session, who: Who) -> str:
-        before = await clients.get_view(tx, code)
-        await clients.change_client(tx, code, **await _opens(tx, form))
-        after = await clients.get_view(tx, code)
-        await audit.record(tx, who, "client.changed", f"client/{code}", before=before, after=after)
+    async def act(write: Writing) -> str:
+        before = await clients.get_view(write.tx, code)
+        await clients.change_client(write.tx, code, **await _opens(write.tx, form))
+        after = await clients.get_view(write.tx, code)
+        await write.note("client.changed", f"client/{code}", before=before, after=after)
         return f"{code} is changed."
 
     return await _do(request, CLIENTS, act)
@@ -191,10 +191,10 @@ async def add_key(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     days = _days(field(await request.form(), "days"))
     salt = pepper(request.app.state.settings)
 
-    async def act(tx: Tx, _session: Session, who: Who) -> str:
-        key = await api_keys.make_key(tx, code, pepper=salt, days=days, by=who.actor)
+    async def act(write: Writing) -> str:
+        key = await api_keys.make_key(write.tx, code, pepper=salt, days=days, by=write.who.actor)
         made = {"kid": key.split("_")[1]}
-        await audit.record(tx, who, "client.key_made", f"client/{code}", after=made)
+        await write.note("client.key_made", f"client/{code}", after=made)
         return key
 
     return await _make_key(request, act, f"A new key of {code}; the others go on working.")
@@ -202,9 +202,9 @@ async def add_key(request: REQUEST, code: FromPath[str]) -> Response[Any]:
 
 @post(f"{CLIENTS}/{{code:str}}/keys/{{kid:str}}/revoke", guards=ADMIN, include_in_schema=False)
 async def revoke_key(request: REQUEST, code: FromPath[str], kid: FromPath[str]) -> Response[Any]:
-    async def act(tx: Tx, _session: Session, who: Who) -> str:
-        await api_keys.revoke_key(tx, code, kid)
-        await audit.record(tx, who, "client.key_revoked", f"client/{code}", after={"kid": kid})
+    async def act(write: Writing) -> str:
+        await api_keys.revoke_key(write.tx, code, kid)
+        await write.note("client.key_revoked", f"client/{code}", after={"kid": kid})
         return f"The key {kid} of {code} opens nothing any more."
 
     return await _do(request, CLIENTS, act)
@@ -212,9 +212,9 @@ async def revoke_key(request: REQUEST, code: FromPath[str], kid: FromPath[str]) 
 
 @post(f"{CLIENTS}/{{code:str}}/off", guards=ADMIN, include_in_schema=False)
 async def switch_off(request: REQUEST, code: FromPath[str]) -> Response[Any]:
-    async def act(tx: Tx, _session: Session, who: Who) -> str:
-        await clients.switch_off(tx, code)
-        await audit.record(tx, who, "client.switched_off", f"client/{code}")
+    async def act(write: Writing) -> str:
+        await clients.switch_off(write.tx, code)
+        await write.note("client.switched_off", f"client/{code}")
         return f"{code} is switched off."
 
     return await _do(request, CLIENTS, act)
@@ -222,9 +222,9 @@ async def switch_off(request: REQUEST, code: FromPath[str]) -> Response[Any]:
 
 @post(f"{CLIENTS}/{{code:str}}/on", guards=ADMIN, include_in_schema=False)
 async def switch_on(request: REQUEST, code: FromPath[str]) -> Response[Any]:
-    async def act(tx: Tx, _session: Session, who: Who) -> str:
-        await clients.switch_on(tx, code)
-        await audit.record(tx, who, "client.switched_on", f"client/{code}")
+    async def act(write: Writing) -> str:
+        await clients.switch_on(write.tx, code)
+        await write.note("client.switched_on", f"client/{code}")
         return f"{code} is switched on."
 
     return await _do(request, CLIENTS, act)

@@ -11,7 +11,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.counting.adjustments import decide, list_waiting
 from wms.errors import WmsError
 
@@ -29,14 +29,14 @@ async def show(request: REQUEST) -> Response[Any]:
 @post("/office/adjustments/{id:int}", guards=GUARDS, include_in_schema=False)
 async def settle(request: REQUEST, id: FromPath[int]) -> Response[Any]:
     """Approve, which posts it at once, or refuse with a word why."""
-    stamp = stamp_of(await session_of(request))
     form = await request.form()
     decision, note = field(form, "decision"), field(form, "note")[:200]
     if decision not in ("approve", "refuse"):
         return onward("/office/adjustments?" + urlencode({"message": "Approve it or refuse it."}))
     try:
-        async with request.app.state.db.transaction() as tx:
-            done = await decide(tx, stamp, id, decision == "approve", note)
+        async with writing(request) as write:
+            done = await decide(write.tx, write.stamp, id, decision == "approve", note)
+            await write.note(f"adjustment.{decision}", f"adjustment/{done.request_id}", why=note)
         said = f"Request {done.request_id}: {done.state}."
     except WmsError as refusal:
         said = str(refusal)

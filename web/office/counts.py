@@ -12,7 +12,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.counting.deciding import decide
 from wms.counting.queries import list_reviews
 from wms.errors import WmsError
@@ -32,11 +32,11 @@ async def show(request: REQUEST) -> Response[Any]:
 @post("/office/counts/{count_id:int}", guards=GUARDS, include_in_schema=False)
 async def settle(request: REQUEST, count_id: FromPath[int]) -> Response[Any]:
     """Post the difference, or let the book stand. Never by somebody who counted."""
-    stamp = stamp_of(await session_of(request))
     accept = field(await request.form(), "decision") == "post"
     try:
-        async with request.app.state.db.transaction() as tx:
-            await decide(tx, stamp, count_id, accept)
+        async with writing(request) as write:
+            await decide(write.tx, write.stamp, count_id, accept)
+            await write.note("count.posted" if accept else "count.kept", f"count/{count_id}")
         said = "Posted." if accept else "The book stands."
     except WmsError as refusal:
         said = str(refusal)

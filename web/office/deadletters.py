@@ -15,9 +15,10 @@ from web.office.endpoints import glance_of
 from web.office.fixes import WORDS, advice
 from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
 from web.office.timeline import masked
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.errors import WmsError
 from wms.events import endpoints, giving_up, monitor, wake
+from wms.events.attempts import list_of_event
 from wms.events.envelope import public_id, read_id
 from wms.events.queries import find_event
 
@@ -33,9 +34,7 @@ async def show(request: REQUEST, code: FromPath[str], event: FromPath[str]) -> R
         warehouse_id = face.stamp.warehouse_id
         found = await find_event(tx, warehouse_id, event_id)
         stuck = await monitor.find_stuck(tx, warehouse_id, glance.id, event_id)
-        tries = await monitor.list_tries(
-            tx, warehouse_id, endpoint_id=glance.id, event_id=event_id
-        )
+        tries = await list_of_event(tx, warehouse_id, event_id, glance.id)
         gone = await giving_up.find_given_up(tx, warehouse_id, glance.id, found.pos)
     last = next((each for each in tries if each.outcome != "ok"), None)
     told = advice(last.outcome, last.status) if last else None
@@ -52,20 +51,24 @@ async def show(request: REQUEST, code: FromPath[str], event: FromPath[str]) -> R
 async def change(
     request: REQUEST, code: FromPath[str], event: FromPath[str], act: FromPath[str]
 ) -> Response[Any]:
-    stamp = stamp_of(await session_of(request))
     event_id = read_id(event)
     reason = field(await request.form(), "reason").strip()
     url = f"/office/endpoints/{code}/deliveries/{public_id(event_id)}?"
     try:
-        async with request.app.state.db.transaction() as tx:
-            face = await face_of(request, tx)
+        async with writing(request) as write:
+            tx, face = write.tx, await face_of(request, write.tx)
             glance = await glance_of(tx, face, code)
             if act == "retry":
                 tried = await endpoints.retry(tx, code, [event_id])
                 said = "It is tried again now." if tried else "It is not parked any more."
             else:
-                done = await giving_up.discard(tx, stamp, glance.id, reason, event_id=event_id)
+                done = await giving_up.discard(
+                    tx, write.stamp, glance.id, reason, event_id=event_id
+                )
                 said = "Discarded." if done else "It is not a dead letter any more."
+            verb = "retried" if act == "retry" else "discarded"
+            subject = f"endpoint/{code}/{public_id(event_id)}"
+            await write.note(f"delivery.{verb}", subject, why=reason)
         wake.reload()
     except WmsError as refusal:
         said = str(refusal)
@@ -75,18 +78,20 @@ async def change(
 @post("/office/endpoints/{code:str}/discard", guards=GUARDS, include_in_schema=False)
 async def discard_cause(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     """All dead letters of one cause, with one reason."""
-    stamp = stamp_of(await session_of(request))
     form = await request.form()
     status = field(form, "status")
     try:
-        async with request.app.state.db.transaction() as tx:
-            face = await face_of(request, tx)
-            glance = await glance_of(tx, face, code)
+        async with writing(request) as write:
+            face = await face_of(request, write.tx)
+            glance = await glance_of(write.tx, face, code)
+            reason = field(form, "reason").strip()
             done = await giving_up.discard(
-                tx, stamp, glance.id, field(form, "reason").strip(),
+                write.tx, write.stamp, glance.id, reason,
                 last_class=field(form, "class"), type=field(form, "type"),
                 last_status=int(status) if status.isdigit() and len(status) < 4 else 0,
             )  # fmt: skip
+            cause = {"class": field(form, "class"), "type": field(form, "type"), "events": done}
+            await write.note("delivery.discarded", f"endpoint/{code}", after=cause, why=reason)
         said = f"{done} dead letters were discarded."
         wake.reload()
     except WmsError as refusal:

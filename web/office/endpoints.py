@@ -14,18 +14,22 @@ from litestar.params import FromPath
 from web.office.fixes import WORDS, advice
 from web.office.frame import GUARDS, REQUEST, Face, face_of, field, onward, page, part
 from web.office.sparks import bars
+from web.office.writing import note, writing
 from web.paging import page_place, page_token
-from web.session import session_of, stamp_of
 from wms.access.rules import require
 from wms.db import Tx
 from wms.errors import Refused, WmsError
-from wms.events import endpoints, monitor, trials, wake
+from wms.events import attempts, endpoints, monitor, trials, wake
 from wms.events.envelope import Site
 from wms.events.monitor import Glance
 from wms.events.queries import UnknownEndpoint, get_endpoint
 
 PAGE = 50
 VIEWS = ("all", "failed", "parked", "dead")
+NOTED = {
+    "pause": "endpoint.paused", "resume": "endpoint.resumed", "retry": "endpoint.retried",
+    "skip": "endpoint.skipped",
+}  # fmt: skip
 
 
 class NoSuchAct(Refused):
@@ -78,16 +82,16 @@ async def _rows(
     """The chosen list; `place` is where it goes on."""
     warehouse_id, place = face.stamp.warehouse_id, ""
     if view in ("all", "failed"):
-        tries = await monitor.list_tries(
-            tx, warehouse_id, endpoint_id=glance.id, failed=view == "failed",
-            before=after or monitor.NEWEST, limit=PAGE,
+        tries = await attempts.list_of_endpoint(
+            tx, warehouse_id, glance.id, failed=view == "failed",
+            before=after or attempts.NEWEST, limit=PAGE,
         )  # fmt: skip
         if len(tries) == PAGE:
             place = page_token(tries[-1].at, tries[-1].id)
         return {"tries": tries, "stuck": [], "died": [], "place": place}
     states = ("dead",) if view == "dead" else monitor.LIVE_STATES
     stuck = await monitor.list_stuck(
-        tx, warehouse_id, glance.id, states, after[1] if after else None, PAGE
+        tx, warehouse_id, glance.id, states, after[1] if after else monitor.END, PAGE
     )
     if len(stuck) == PAGE:
         place = page_token(face.stamp.at, stuck[-1].pos)
@@ -113,6 +117,7 @@ async def probe(request: REQUEST, code: FromPath[str]) -> Response[Any]:
             await glance_of(tx, face, code)
             view = await get_endpoint(tx, code)
         site = Site(face.site.code, state.settings.base_url)
+        await note(request, "endpoint.probed", f"endpoint/{code}")
         tried = await trials.probe(
             state.db, state.settings, view, face.stamp.warehouse_id, site
         )
@@ -126,13 +131,11 @@ async def probe(request: REQUEST, code: FromPath[str]) -> Response[Any]:
 @post("/office/endpoints/{code:str}/{act:str}", guards=GUARDS, include_in_schema=False)
 async def change(request: REQUEST, code: FromPath[str], act: FromPath[str]) -> Response[Any]:
     """Told to the world as done by the person who is signed in."""
-    session = await session_of(request)
-    stamp = stamp_of(session)
     confirmed = field(await request.form(), "confirm").strip()
     try:
-        async with request.app.state.db.transaction() as tx:
-            face = await face_of(request, tx)
-            await glance_of(tx, face, code)
+        async with writing(request) as write:
+            tx, stamp = write.tx, write.stamp
+            await glance_of(tx, await face_of(request, tx), code)
             match act:
                 case "pause":
                     await endpoints.pause(tx, code, stamp.actor, stamp.at)
@@ -144,13 +147,14 @@ async def change(request: REQUEST, code: FromPath[str], act: FromPath[str]) -> R
                     tried = await endpoints.retry(tx, code)
                     said = f"{tried} parked deliveries are tried again now."
                 case "skip":
-                    require(session, "admin")
+                    require(write.session, "admin")
                     if confirmed != code:
                         raise NotConfirmed(code=code)
                     await endpoints.skip(tx, code, stamp.actor, stamp.at)
                     said = "Skipped. Deliveries go on with what happens from now on."
                 case _:
                     raise NoSuchAct(act=act)
+            await write.note(NOTED[act], f"endpoint/{code}")
         wake.reload()
     except WmsError as refusal:
         said = str(refusal)

@@ -1,9 +1,10 @@
 """Exceptions: what is wrong, whose it is, until when; goods in silent hands; orders that wait.
 
-GET  /office/exceptions?team=&show=                      open ones, late ones first
+GET  /office/exceptions?team=&code=&show=                open ones, late ones first
 GET  /office/exceptions/{id}                             history, and documents that failed
 POST /office/exceptions/{id}/assign                      user=<code>; empty means me
 POST /office/exceptions/{id}/resolve, discard            why=...
+POST /office/exceptions/bulk                             act=, id=..., why=...
 POST /office/letters/{id}/resubmit                       body=<JSON>
 POST /office/tours/{id}/hand-over                        to=<user id>
 """
@@ -17,23 +18,26 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from web.office import resubmitting
-from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
+from web.office.frame import GUARDS, REQUEST, face_of, field, fields, onward, page, span
+from web.office.writing import Writing, note, writing
 from web.session import session_of, stamp_of
-from wms.access.rules import Session
-from wms.db import Tx
-from wms.errors import WmsError
-from wms.exceptions import letters, life, queries
+from wms.errors import Invalid, WmsError
+from wms.exceptions import bulk, letters, life, queries
 from wms.exceptions.queries import Filter
 from wms.exceptions.rules import CODES, TEAMS
 from wms.outbound.board import list_causes
-from wms.stamp import Stamp
 from wms.tasks.board import list_stuck, list_trouble, list_workers
 from wms.tasks.leases import hand_over
 
 HOME = "/office/exceptions"
 SHOWN = 200
 SHOWS = ("open", "resolved", "discarded")
-Act = Callable[[Tx, Stamp, Session], Awaitable[object]]
+ENDS = ("resolved", "discarded")
+Act = Callable[[Writing], Awaitable[object]]
+
+
+class NothingChosen(Invalid):
+    say = "Nothing was changed: choose open exceptions, and whether to resolve or discard them."
 
 
 @get(HOME, guards=GUARDS, include_in_schema=False)
@@ -41,11 +45,13 @@ async def show(request: REQUEST) -> Response[Any]:
     asked = request.query_params
     team = asked.get("team", "") if asked.get("team", "") in TEAMS else ""
     state = asked.get("show", "open") if asked.get("show", "open") in SHOWS else "open"
+    code = asked.get("code", "") if asked.get("code", "") in CODES else ""
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
         teams = await queries.list_teams(tx, face.stamp)
+        repairs = await queries.list_repair_times(tx, face.stamp)
         found = await queries.list_exceptions(
-            tx, face.stamp, Filter(team=team, state=state), after=None, limit=SHOWN
+            tx, face.stamp, Filter(team=team, state=state, code=code), after=None, limit=SHOWN
         )
         stuck = await list_stuck(tx, face.stamp)
         waiting = await list_causes(tx, face.stamp)
@@ -53,7 +59,7 @@ async def show(request: REQUEST) -> Response[Any]:
         people = await list_workers(tx, face.stamp)
     return page(
         request, face, "exceptions", "exceptions", trouble=trouble, teams=teams, found=found,
-        team=team,
+        team=team, code=code, repairs=repairs, span=span,
         showing=state, shows=SHOWS, codes=CODES, stuck=stuck, waiting=waiting, people=people,
     )  # fmt: skip
 
@@ -76,8 +82,10 @@ async def show_one(request: REQUEST, id: FromPath[int]) -> Response[Any]:
 async def assign(request: REQUEST, id: FromPath[int]) -> Response[Any]:
     user = field(await request.form(), "user")
 
-    async def act(tx: Tx, stamp: Stamp, session: Session) -> object:
-        return await life.assign(tx, stamp, min(id, 2**53), user or session.code)
+    async def act(write: Writing) -> object:
+        person = user or write.session.code
+        await write.note("exception.assigned", f"exception/{id}", after={"assignee": person})
+        return await life.assign(write.tx, write.stamp, min(id, 2**53), person)
 
     return await _done(request, id, act, f"{user or 'You'} take care of it.")
 
@@ -86,8 +94,9 @@ async def assign(request: REQUEST, id: FromPath[int]) -> Response[Any]:
 async def resolve(request: REQUEST, id: FromPath[int]) -> Response[Any]:
     why = field(await request.form(), "why")
 
-    async def act(tx: Tx, stamp: Stamp, _session: Session) -> object:
-        return await life.resolve(tx, stamp, min(id, 2**53), why)
+    async def act(write: Writing) -> object:
+        await write.note("exception.resolved", f"exception/{id}", why=why)
+        return await life.resolve(write.tx, write.stamp, min(id, 2**53), why)
 
     return await _done(request, id, act, "Resolved.")
 
@@ -96,10 +105,34 @@ async def resolve(request: REQUEST, id: FromPath[int]) -> Response[Any]:
 async def discard(request: REQUEST, id: FromPath[int]) -> Response[Any]:
     why = field(await request.form(), "why")
 
-    async def act(tx: Tx, stamp: Stamp, _session: Session) -> object:
-        return await life.discard(tx, stamp, min(id, 2**53), why)
+    async def act(write: Writing) -> object:
+        await write.note("exception.discarded", f"exception/{id}", why=why)
+        return await life.discard(write.tx, write.stamp, min(id, 2**53), why)
 
     return await _done(request, id, act, "Discarded.")
+
+
+@post(f"{HOME}/bulk", guards=GUARDS, include_in_schema=False)
+async def end_many(request: REQUEST) -> Response[Any]:
+    """Several with one reason: all of them end, or none. What ended meanwhile is left alone."""
+    form = await request.form()
+    chosen = fields(form, "shown" if field(form, "all") else "id")
+    ids = [int(each) for each in chosen if each.isascii() and each.isdigit() and len(each) < 16]
+    verb, why = field(form, "act"), field(form, "why").strip()
+    try:
+        if verb not in ENDS or not ids:
+            raise NothingChosen()
+        async with writing(request) as write:
+            ended = await bulk.end_many(write.tx, write.stamp, ids[:SHOWN], verb, why)
+            for each in ended:
+                await write.note(f"exception.{verb}", f"exception/{each}", why=why)
+            if not ended:
+                raise NothingChosen()
+        said = f"{len(ended)} {verb}."
+    except WmsError as refusal:
+        said = str(refusal)
+    back = {name: field(form, name) for name in ("team", "code") if field(form, name)}
+    return onward(f"{HOME}?" + urlencode({**back, "message": said}))
 
 
 @post("/office/letters/{id:int}/resubmit", guards=GUARDS, include_in_schema=False)
@@ -110,6 +143,7 @@ async def resubmit(request: REQUEST, id: FromPath[int]) -> Response[Any]:
     db = request.app.state.db
     async with db.reading() as tx:
         letter = await letters.get_letter(tx, stamp, min(id, 2**53))
+    await note(request, "letter.resubmitted", f"letter/{letter.id}")
     said = await resubmitting.resubmit(db, stamp, letter, body)
     return _back(letter.exception_id, said)
 
@@ -117,13 +151,13 @@ async def resubmit(request: REQUEST, id: FromPath[int]) -> Response[Any]:
 @post("/office/tours/{tour_id:int}/hand-over", guards=GUARDS, include_in_schema=False)
 async def give(request: REQUEST, tour_id: FromPath[int]) -> Response[Any]:
     """Another person takes over a tour, goods and all."""
-    stamp = stamp_of(await session_of(request))
     to = field(await request.form(), "to")
     if not to.isdigit():
         return onward(f"{HOME}?" + urlencode({"message": "Choose who takes it over."}))
     try:
-        async with request.app.state.db.transaction() as tx:
-            await hand_over(tx, stamp, tour_id, int(to))
+        async with writing(request) as write:
+            await hand_over(write.tx, write.stamp, tour_id, int(to))
+            await write.note("tour.handed_over", f"tour/{tour_id}", after={"to": int(to)})
         said = "Handed over."
     except WmsError as refusal:
         said = str(refusal)
@@ -132,10 +166,9 @@ async def give(request: REQUEST, tour_id: FromPath[int]) -> Response[Any]:
 
 async def _done(request: REQUEST, id: int, act: Act, said: str) -> Response[Any]:
     """Do it and look at it, or say why not."""
-    session = await session_of(request)
     try:
-        async with request.app.state.db.transaction() as tx:
-            await act(tx, stamp_of(session), session)
+        async with writing(request) as write:
+            await act(write)
     except WmsError as refusal:
         said = str(refusal)
     return _back(id, said)
@@ -153,4 +186,4 @@ def _back(id: int, said: str) -> Response[Any]:
     return onward(f"{HOME}/{id}?" + urlencode({"message": said}))
 
 
-HANDLERS = [show, show_one, assign, resolve, discard, resubmit, give]
+HANDLERS = [show, show_one, assign, resolve, discard, end_many, resubmit, give]

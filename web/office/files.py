@@ -16,6 +16,7 @@ from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 
 from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
+from web.office.writing import writing
 from web.session import session_of, stamp_of
 from wms.access.rules import Session
 from wms.documents import BadDocument, decode, parse
@@ -71,8 +72,10 @@ async def upload(request: REQUEST) -> Response[Any]:
         ("atomic", "partial") else "", dry_run=field(form, "act") != "take",
     )  # fmt: skip
     try:
-        async with request.app.state.db.transaction() as tx:
-            file_id, outcome = await inbox.store(tx, stamp, new, stamp.at)
+        async with writing(request) as write:
+            file_id, outcome = await inbox.store(write.tx, stamp, new, stamp.at)
+            kept = {"name": name, "kind": new.kind, "dry_run": new.dry_run, "outcome": outcome}
+            await write.note("file.uploaded", f"file/{file_id}", after=kept)
     except WmsError as refusal:
         return onward("/office/files?" + urlencode({"message": str(refusal)}))
     if outcome == "exists":
@@ -137,9 +140,10 @@ async def edit(request: REQUEST, file_id: FromPath[int]) -> Response[Any]:
         mapping, unknown = parse(decode(text.encode()), Mapping)
         if unknown:
             raise BadMapping(names=", ".join(unknown))
-        async with request.app.state.db.transaction() as tx:
-            file = await inbox.find(tx, stamp, file_id)
-            await mappings.put(tx, stamp, client_of(file.sender), file.mapping, mapping)
+        async with writing(request) as write:
+            file = await inbox.find(write.tx, stamp, file_id)
+            await mappings.put(write.tx, stamp, client_of(file.sender), file.mapping, mapping)
+            await write.note("mapping.changed", f"mapping/{file.mapping}", after=mapping)
     except BadDocument as refusal:
         said = "; ".join(f"{each.path}: {each.message}" for each in refusal.errors[:5])
         return onward(f"/office/files/{file_id}?" + urlencode({"message": said}))
@@ -154,8 +158,9 @@ class BadMapping(Invalid):
 
 async def _again(request: REQUEST, stamp: Stamp, file_id: int, mapping: str) -> Response[Any]:
     try:
-        async with request.app.state.db.transaction() as tx:
-            await inbox.retry(tx, stamp, file_id, mapping)
+        async with writing(request) as write:
+            await inbox.retry(write.tx, stamp, file_id, mapping)
+            await write.note("file.retried", f"file/{file_id}", after={"mapping": mapping})
         await take_in(request.app.state.db, stamp, file_id)
         said = "Read again."
     except WmsError as refusal:

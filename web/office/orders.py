@@ -14,8 +14,8 @@ from litestar.params import FromPath
 
 from web.office.drawing import stacked
 from web.office.frame import GUARDS, ORDER_STATES, REQUEST, face_of, field, onward, page
+from web.office.writing import writing
 from web.paging import page_place, page_token
-from web.session import session_of, stamp_of
 from wms.errors import Busy, Refused, WmsError
 from wms.outbound import board, cancelling, orders, queries
 from wms.outbound.order_events import UnknownOrder
@@ -23,6 +23,12 @@ from wms.outbound.queries import Filter
 
 PAGE = 50
 BAR = ("open", "held", "released", "picking", "picked", "packed", "shipped", "ended")
+
+
+NOTED = {
+    "hold": "order.held", "release-hold": "order.hold_released", "cancel": "order.cancel_asked",
+    "close-out": "order.closed_out",
+}  # fmt: skip
 
 
 class NoSuchAct(Refused):
@@ -91,13 +97,13 @@ async def show_order(request: REQUEST, order_id: FromPath[int]) -> Response[Any]
 @post("/office/orders/{order_id:int}/{act:str}", guards=GUARDS, include_in_schema=False)
 async def change(request: REQUEST, order_id: FromPath[int], act: FromPath[str]) -> Response[Any]:
     """Hold, let go on, cancel, or stop waiting for what cannot be had."""
-    stamp = stamp_of(await session_of(request))
     why = field(await request.form(), "reason").strip() or "supervisor"
     said = ""
     try:
         for attempt in (1, 2, 3):
             try:
-                async with request.app.state.db.transaction() as tx:
+                async with writing(request) as write:
+                    tx, stamp = write.tx, write.stamp
                     match act:
                         case "hold":
                             await orders.hold(tx, stamp, order_id, why)
@@ -110,6 +116,7 @@ async def change(request: REQUEST, order_id: FromPath[int], act: FromPath[str]) 
                             await cancelling.close_out(tx, stamp, order_id)
                         case _:
                             raise NoSuchAct(act=act)
+                    await write.note(NOTED[act], f"order/{order_id}", why=why)
                 break
             except Busy:
                 if attempt == 3:

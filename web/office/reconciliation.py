@@ -12,7 +12,7 @@ import msgspec
 from litestar import Response, get, post
 
 from web.office.frame import GUARDS, REQUEST, face_of, onward, page
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.errors import WmsError
 from wms.reconciliation import documents, followers, stock, streams
 from wms.reconciliation.documents import AGES, Span, Waiting
@@ -74,10 +74,10 @@ async def show(request: REQUEST) -> Response[Any]:
 
 @post(f"{HOME}/snapshots", guards=GUARDS, include_in_schema=False)
 async def publish(request: REQUEST) -> Response[Any]:
-    stamp = stamp_of(await session_of(request))
     try:
-        async with request.app.state.db.transaction() as tx:
-            made, new = await stock.publish(tx, stamp)
+        async with writing(request) as write:
+            made, new = await stock.publish(write.tx, write.stamp)
+            await write.note("snapshot.asked", f"snapshot/{made.as_of_pos}")
         said = "Nothing moved since the last."
         if new:
             said = f"Published at position {made.as_of_pos}."

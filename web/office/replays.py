@@ -15,7 +15,7 @@ from litestar.params import FromPath
 
 from web.office.endpoints import glance_of
 from web.office.frame import GUARDS, REQUEST, Face, face_of, field, onward, page, part
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.errors import Invalid, WmsError
 from wms.events import monitor, replays, wake
 from wms.events.envelope import read_id
@@ -121,12 +121,12 @@ def _said(selector: dict[str, Any]) -> str:
 @post(REPLAY + "/start", guards=GUARDS, include_in_schema=False)
 async def start(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     """Asked for by the person who is signed in; one at a time for each endpoint."""
-    stamp = stamp_of(await session_of(request))
     form = await request.form()
     asked = {name: _clean(field(form, name)) for name in FIELDS}
     reason = field(form, "reason").strip()[:500]
     try:
-        async with request.app.state.db.transaction() as tx:
+        async with writing(request) as write:
+            tx, stamp = write.tx, write.stamp
             face = await face_of(request, tx)
             glance = await glance_of(tx, face, code)
             if not reason:
@@ -135,6 +135,7 @@ async def start(request: REQUEST, code: FromPath[str]) -> Response[Any]:
                 tx, stamp.warehouse_id, glance.id, read_selector(asked, face), stamp.actor,
                 reason, stamp.at,
             )  # fmt: skip
+            await write.note("replay.started", f"endpoint/{code}", after=asked, why=reason)
         wake.reload()
         return onward(f"/office/endpoints/{code}/replay")
     except WmsError as refusal:
@@ -144,11 +145,11 @@ async def start(request: REQUEST, code: FromPath[str]) -> Response[Any]:
 
 @post(REPLAY + "/{replay_id:int}/cancel", guards=GUARDS, include_in_schema=False)
 async def cancel(request: REQUEST, code: FromPath[str], replay_id: FromPath[int]) -> Response[Any]:
-    stamp = stamp_of(await session_of(request))
-    async with request.app.state.db.transaction() as tx:
-        face = await face_of(request, tx)
-        glance = await glance_of(tx, face, code)
-        ended = await replays.cancel(tx, stamp.warehouse_id, glance.id, replay_id)
+    async with writing(request) as write:
+        face = await face_of(request, write.tx)
+        glance = await glance_of(write.tx, face, code)
+        ended = await replays.cancel(write.tx, face.stamp.warehouse_id, glance.id, replay_id)
+        await write.note("replay.cancelled", f"endpoint/{code}", after={"replay": replay_id})
     wake.reload()
     said = "Stopped where it was." if ended else "It had ended already."
     return onward(f"/office/endpoints/{code}/replay?" + urlencode({"message": said}))

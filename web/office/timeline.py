@@ -15,10 +15,10 @@ from litestar.params import FromPath
 
 from web.office.frame import GUARDS, REQUEST, Face, face_of, page
 from wms.db import Tx
+from wms.events.attempts import list_of_event
 from wms.events.envelope import Site, envelope, public_id, read_id
 from wms.events.keys import Vault
 from wms.events.masks import Mask
-from wms.events.monitor import list_tries
 from wms.events.queries import find_event
 from wms.events.trail import TRAIL_MAX, Step, find_thread, list_heard, list_trail
 from wms.inbound.asn_trail import find_asn_keys
@@ -68,7 +68,16 @@ async def find(tx: Tx, face: Face, asked: str) -> Thread:
             thread = await _of_document(tx, face, kind, asked, "")
             if thread is not None:
                 return thread
+    return await _of_correlation(tx, face, asked)
+
+
+async def _of_correlation(tx: Tx, face: Face, asked: str) -> Thread:
+    """What carries the id; when that is all of one order or delivery, its whole way."""
     steps = await list_trail(tx, face.stamp.warehouse_id, [], [asked])
+    documents = {step.okey for step in steps if step.okey.startswith(("order/", "asn/"))}
+    if len(documents) == 1:
+        thread = await _of_key(tx, face, documents.pop(), asked)
+        return msgspec.structs.replace(thread, about=f"{thread.about}, correlation {asked}")
     return Thread(about=f"correlation {asked}", steps=steps)
 
 
@@ -222,7 +231,7 @@ async def show_one(request: REQUEST, event_id: FromPath[str]) -> Response[Any]:
         face = await face_of(request, tx)
         event = await find_event(tx, face.stamp.warehouse_id, wanted)
         heard = await list_heard(tx, face.stamp.warehouse_id, event)
-        tries = await list_tries(tx, face.stamp.warehouse_id, event_id=wanted)
+        tries = await list_of_event(tx, face.stamp.warehouse_id, wanted)
     return page(
         request, face, "events", "event", event=event, heard=heard, tries=tries,
         payload=masked(request, face, event), id=public_id(wanted),

@@ -34,7 +34,7 @@ from web.office.frame import (
     part,
     wants_json,
 )
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.db import Db, Tx
 from wms.errors import NotFound, WmsError
 from wms.outbound import board, queries, waves
@@ -76,19 +76,20 @@ async def show_release(request: REQUEST) -> Response[Any]:
 @post("/office/waves", guards=GUARDS, include_in_schema=False)
 async def release(request: REQUEST) -> Response[Any]:
     """Promise the stock now, plan behind. JSON: the wave's id and who stays behind."""
-    session = await session_of(request)
-    stamp = stamp_of(session)
     form = await request.form()
     db: Db = request.app.state.db
     ids = [int(each) for each in fields(form, "order") if each.isdigit()]
     carrier = field(form, "carrier")
-    async with db.transaction() as tx:
+    async with writing(request) as write:
+        stamp = write.stamp
         if not ids and not field(form, "chosen"):
             ids = await board.list_candidates(
-                tx, stamp, cutoff_at=moment(field(form, "cutoff")),
+                write.tx, stamp, cutoff_at=moment(field(form, "cutoff")),
                 carrier_id=int(carrier) if carrier.isdigit() else None,
             )  # fmt: skip
-        wave_id, left = await waves.start_wave(tx, stamp, ids)
+        wave_id, left = await waves.start_wave(write.tx, stamp, ids)
+        told = {"orders": len(ids) - len(left), "left": len(left)}
+        await write.note("wave.released", f"wave/{wave_id or 'none'}", after=told)
     if wave_id is not None:
         task = asyncio.create_task(_finish(db, stamp, wave_id), name=f"wave {wave_id}")
         _planning.add(task)
@@ -177,10 +178,10 @@ def _colours(chosen: list[int]) -> dict[int, int]:
 
 @post("/office/waves/{wave_id:int}/pull-back", guards=GUARDS, include_in_schema=False)
 async def pull_back(request: REQUEST, wave_id: FromPath[int]) -> Response[Any]:
-    stamp = stamp_of(await session_of(request))
     try:
-        async with request.app.state.db.transaction() as tx:
-            done = await waves.pull_back(tx, stamp, wave_id)
+        async with writing(request) as write:
+            done = await waves.pull_back(write.tx, write.stamp, wave_id)
+            await write.note("wave.pulled_back", f"wave/{wave_id}", after={"orders": done.orders})
     except WmsError as refusal:
         return onward(f"/office/waves/{wave_id}?" + urlencode({"message": str(refusal)}))
     said = f"{done.orders} orders of {done.tours} tours are open again."

@@ -1,10 +1,10 @@
-"""What the monitor pages read: endpoints at a glance, attempts, parked deliveries, replays.
+"""What the monitor pages read: endpoints at a glance, parked deliveries, replays.
 
 Everything is asked for one warehouse and is bounded: counts stop at COUNT_MAX, rates look at the
 newest SAMPLE attempts of an endpoint. Nothing here writes.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,6 @@ COUNT_MAX = 10_000
 SAMPLE = 500
 SLOTS = 30
 SPAN = timedelta(hours=1)
-NEWEST = (datetime(9999, 1, 1, tzinfo=UTC), 0)  # the place before the newest row
 
 
 class Glance(msgspec.Struct, kw_only=True):
@@ -173,67 +172,7 @@ async def read_pulses(
     return {id: Pulse(total=beats[0], beats=tuple(beats[1:])) for id, beats in found.items()}
 
 
-# ---- attempts and parked deliveries --------------------------------------------------------------
-
-
-class Try(msgspec.Struct, kw_only=True):
-    """One HTTP attempt."""
-
-    id: int
-    at: datetime
-    pos: int
-    event_id: UUID
-    type: str
-    okey: str
-    n: int
-    trigger: str
-    status: int
-    outcome: str
-    detail: str
-    ip: str
-    dns_ms: int | None
-    connect_ms: int | None
-    ttfb_ms: int | None
-    total_ms: int
-    body: str
-    kids: list[str]
-    endpoint: str
-
-
-# attempt_endpoint_ix newest first, or attempt_event_ix when an event is named.
-TRIES = text(
-    """
-    SELECT a.id, a.at, a.pos, a.event_id, a.type, a.okey, a.n, a.trigger, a.status,
-           a.class AS outcome, a.detail, a.ip, a.dns_ms, a.connect_ms, a.ttfb_ms, a.total_ms,
-           a.body, a.kids, e.code AS endpoint
-      FROM attempt a JOIN endpoint e ON e.id = a.endpoint_id
-     WHERE a.warehouse_id = :warehouse_id
-       AND (CAST(:endpoint_id AS bigint) IS NULL OR a.endpoint_id = :endpoint_id)
-       AND (CAST(:event_id AS uuid) IS NULL OR a.event_id = :event_id)
-       AND (NOT :failed OR a.class <> 'ok')
-       AND (a.at, a.id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS bigint))
-     ORDER BY a.at DESC, a.id DESC LIMIT :limit
-    """
-)
-
-
-async def list_tries(
-    tx: Tx,
-    warehouse_id: int,
-    *,
-    endpoint_id: int | None = None,
-    event_id: UUID | None = None,
-    failed: bool = False,
-    before: tuple[datetime, int] = NEWEST,
-    limit: int = 50,
-) -> list[Try]:
-    """Attempts to one endpoint or of one event, newest first; `before` is the last one seen."""
-    assert endpoint_id is not None or event_id is not None, "the index needs one of them"
-    values = {
-        "warehouse_id": warehouse_id, "endpoint_id": endpoint_id, "event_id": event_id,
-        "failed": failed, "before_at": before[0], "before_id": before[1], "limit": limit,
-    }  # fmt: skip
-    return await rows(tx, TRIES, Try, **values)
+# ---- parked deliveries ---------------------------------------------------------------------------
 
 
 class Stuck(msgspec.Struct, kw_only=True):
@@ -251,20 +190,22 @@ class Stuck(msgspec.Struct, kw_only=True):
     last_status: int
 
 
-# parked_state_ix finds the rows; the newest log position first, read on by it.
-STUCK = text(
-    """
+_STUCK = """
     SELECT p.pos, p.event_id, p.type, p.okey, p.state, p.n, p.next_at, p.first_failed_at,
            p.last_class, p.last_status
       FROM parked p
      WHERE p.warehouse_id = :warehouse_id AND p.endpoint_id = :endpoint_id
-       AND p.state = ANY (CAST(:states AS text[]))
-       AND (CAST(:event_id AS uuid) IS NULL OR p.event_id = :event_id)
-       AND (CAST(:before AS bigint) IS NULL OR p.pos < :before)
+"""
+# parked_state_ix finds the rows; the newest log position first, read on by it.
+STUCK = text(
+    f"""
+    {_STUCK} AND p.state = ANY (CAST(:states AS text[])) AND p.pos < :before
      ORDER BY p.pos DESC LIMIT :limit
     """
 )
+STUCK_EVENT = text(f"{_STUCK} AND p.event_id = :event_id ORDER BY p.pos DESC LIMIT 1")
 LIVE_STATES = ("due", "inflight", "waiting")
+END = 2**62  # after every position
 
 
 async def list_stuck(
@@ -272,29 +213,22 @@ async def list_stuck(
     warehouse_id: int,
     endpoint_id: int,
     states: tuple[str, ...],
-    before: int | None = None,
+    before: int = END,
     limit: int = 50,
 ) -> list[Stuck]:
     """Parked deliveries in these states, newest first."""
-    values = _stuck(warehouse_id, endpoint_id, states, before, limit)
-    return await rows(tx, STUCK, Stuck, **values, event_id=None)
+    return await rows(
+        tx, STUCK, Stuck, warehouse_id=warehouse_id, endpoint_id=endpoint_id, states=list(states),
+        before=before, limit=limit,
+    )  # fmt: skip
 
 
 async def find_stuck(
     tx: Tx, warehouse_id: int, endpoint_id: int, event_id: UUID
 ) -> Stuck | None:
     """One parked delivery, or None when it is not parked (any more)."""
-    values = _stuck(warehouse_id, endpoint_id, (*LIVE_STATES, "dead"), None, 1)
-    return await row(tx, STUCK, Stuck, **values, event_id=event_id)
-
-
-def _stuck(
-    warehouse_id: int, endpoint_id: int, states: tuple[str, ...], before: int | None, limit: int
-) -> dict[str, Any]:
-    return {
-        "warehouse_id": warehouse_id, "endpoint_id": endpoint_id, "states": list(states),
-        "before": before, "limit": limit,
-    }  # fmt: skip
+    values = {"warehouse_id": warehouse_id, "endpoint_id": endpoint_id, "event_id": event_id}
+    return await row(tx, STUCK_EVENT, Stuck, **values)
 
 
 class Cause(msgspec.Struct, kw_only=True):

@@ -240,60 +240,6 @@ async def list_parked(
     return await rows(tx, PARKED, ParkedView, endpoint_id=endpoint_id, state=state, limit=limit)
 
 
-class AttemptView(msgspec.Struct, kw_only=True):
-    """One HTTP attempt."""
-
-    warehouse: str
-    at: datetime
-    pos: int
-    event_id: UUID
-    type: str
-    okey: str
-    n: int
-    trigger: str
-    status: int
-    outcome: str
-    detail: str
-    ip: str
-    dns_ms: int | None
-    connect_ms: int | None
-    ttfb_ms: int | None
-    total_ms: int
-    body: str
-    kids: list[str]
-
-
-# Warehouse by warehouse, because both indexes lead with it: attempt_endpoint_ix from its newest
-# end, or attempt_event_ix for one event.
-_ATTEMPTS = """
-    SELECT w.code AS warehouse, a.at, a.pos, a.event_id, a.type, a.okey, a.n, a.trigger, a.status,
-           a.class AS outcome, a.detail, a.ip, a.dns_ms, a.connect_ms, a.ttfb_ms, a.total_ms,
-           a.body, a.kids
-      FROM warehouse w
-     CROSS JOIN LATERAL (
-       SELECT * FROM attempt t
-        WHERE t.warehouse_id = w.id AND t.endpoint_id = :endpoint_id
-          AND (NOT :failed OR t.class <> 'ok') {of_event}
-        ORDER BY t.at DESC, t.id DESC LIMIT :limit) a
-     ORDER BY a.at DESC, a.id DESC LIMIT :limit
-"""
-ATTEMPTS = text(_ATTEMPTS.format(of_event=""))
-ATTEMPTS_OF_EVENT = text(_ATTEMPTS.format(of_event="AND t.event_id = :event_id"))
-
-
-async def list_attempts(
-    tx: Tx,
-    endpoint_id: int,
-    event_id: UUID | None = None,
-    failed: bool = False,
-    limit: int = 100,
-) -> list[AttemptView]:
-    values = {"endpoint_id": endpoint_id, "failed": failed, "limit": limit}
-    if event_id is None:
-        return await rows(tx, ATTEMPTS, AttemptView, **values)
-    return await rows(tx, ATTEMPTS_OF_EVENT, AttemptView, **values, event_id=event_id)
-
-
 class _Site(msgspec.Struct):
     id: int
     code: str

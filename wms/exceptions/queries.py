@@ -1,7 +1,7 @@
 """Exceptions as people and partners read them: by team and due time, one with its history."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from wms.stamp import Stamp
 
 PAGE_MAX = 500
 HISTORY_MAX = 200
+REPAIR_DAYS = 7
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class View(msgspec.Struct, kw_only=True):
     last_at: datetime
     due_at: datetime
     late_minutes: int
+    escalated_at: datetime | None
     assignee: str
     ended_at: datetime | None
     ended_by: str
@@ -55,6 +57,15 @@ class Step(msgspec.Struct, kw_only=True):
     actor: str
     did: str
     note: str
+
+
+class RepairTime(msgspec.Struct, kw_only=True):
+    """How long exceptions of a code were open, of those that ended lately: mean, and how many."""
+
+    code: str
+    ended: int
+    mean_s: float
+    late: int  # ended after their due time
 
 
 class TeamLoad(msgspec.Struct, kw_only=True):
@@ -72,7 +83,7 @@ _VIEW = """
            e.facts, e.screen, e.times, e.reopened, e.opened_at, e.last_at, e.due_at,
            CASE WHEN e.state = 'open' AND e.due_at < :at
                 THEN CAST(extract(epoch FROM CAST(:at AS timestamptz) - e.due_at) AS bigint) / 60
-                ELSE 0 END AS late_minutes,
+                ELSE 0 END AS late_minutes, e.escalated_at,
            coalesce(u.code, '') AS assignee, e.ended_at, e.ended_by, e.ended_how
       FROM exception e LEFT JOIN app_user u ON u.id = e.assignee_id
      WHERE e.warehouse_id = :warehouse_id
@@ -120,6 +131,27 @@ TEAMS = text(
      GROUP BY team ORDER BY late DESC, open DESC, team
     """
 )
+
+
+# exception_ended_ix over the last days; discarded ones were not repaired.
+REPAIRS = text(
+    """
+    SELECT code, count(*) AS ended,
+           CAST(avg(extract(epoch FROM ended_at - opened_at)) AS float8) AS mean_s,
+           count(*) FILTER (WHERE ended_at > due_at) AS late
+      FROM (SELECT code, opened_at, ended_at, due_at FROM exception
+             WHERE warehouse_id = :warehouse_id AND state <> 'open' AND state = 'resolved'
+               AND ended_at > :since
+             ORDER BY ended_at DESC LIMIT 10000) x
+     GROUP BY code ORDER BY ended DESC, code
+    """
+)
+
+
+async def list_repair_times(tx: Tx, stamp: Stamp) -> list[RepairTime]:
+    """Mean time to resolve by code, of the last REPAIR_DAYS."""
+    since = stamp.at - timedelta(days=REPAIR_DAYS)
+    return await rows(tx, REPAIRS, RepairTime, warehouse_id=stamp.warehouse_id, since=since)
 
 
 async def list_exceptions(

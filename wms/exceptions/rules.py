@@ -34,7 +34,7 @@ class ExceptionEnded(Conflict):
 
 
 class ReasonMissing(Invalid):
-    say = "Say why: nothing is discarded without a reason."
+    say = "Say why: nothing is discarded, nor many at once ended, without a reason."
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +120,21 @@ CODES: dict[str, Kind] = {
         team=INTEGRATION, due_minutes=30, severity="high",
         text="A partner's system got an event and could not process it.",
         ends_when="The partner says that it is processed.",
+    ),
+    "document_refused": Kind(
+        team=INTEGRATION, due_minutes=DAY, severity="normal",
+        text="A partner's document was not accepted.",
+        ends_when="The same document is sent again and accepted.",
+    ),
+    "document_unfinished": Kind(
+        team=INTEGRATION, due_minutes=30, severity="high",
+        text="A document came and was never answered.",
+        ends_when="It is sent again from its page and accepted.",
+    ),
+    "file_failed": Kind(
+        team=INTEGRATION, due_minutes=2 * HOUR, severity="high",
+        text="Documents of a file did not go in.",
+        ends_when="The file is read again and all of it goes in.",
     ),
     "stream_gap": Kind(
         team=INTEGRATION, due_minutes=30, severity="high",
