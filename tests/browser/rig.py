@@ -36,7 +36,7 @@ Object.defineProperty(navigator, "vibrate", { value: (pattern) => window.felt.pu
 
 class Air:
     """The radio: `mode` is on, off (nothing connects), or swallow (requests arrive, answers do
-    not)."""
+    not). `left` is how many bytes of the next answer arrive before it breaks off."""
 
     url = ""
 
@@ -44,6 +44,7 @@ class Air:
         self.upstream = port
         self.mode = "on"
         self.delay = 0.0
+        self.left: int | None = None
         self.open: set[asyncio.StreamWriter] = set()
         self.carrying: set[asyncio.Task[None]] = set()
 
@@ -62,6 +63,10 @@ class Air:
         if self.mode != "on":
             self._hang_up()
         self.mode = "on"
+
+    def break_after(self, size: int) -> None:
+        self._hang_up()
+        self.left = size
 
     def _hang_up(self) -> None:
         for writer in list(self.open):
@@ -99,6 +104,10 @@ class Air:
             while chunk := await reader.read(65536):
                 if self.delay:
                     await asyncio.sleep(self.delay)
+                if answers and self.left is not None:
+                    writer.write(chunk[: self.left])
+                    self.left = None
+                    break
                 if not (answers and self.mode == "swallow"):
                     writer.write(chunk)
                     await writer.drain()
@@ -142,7 +151,7 @@ async def watched(page: Page) -> list[str]:
     """Where script errors and policy violations of a page go, whatever document it shows by then.
     A test asserts at its end that nothing came."""
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("pageerror", lambda error: faults.append(error.stack or str(error)))
     await page.expose_function("violated", lambda uri: faults.append(f"blocked: {uri}"))
     return faults
 

@@ -17,7 +17,7 @@ CODE = bin_label(BINS[0])
 async def field(page):
     """A page whose scans are recorded as they come out of the capture."""
     await visit(page, "/floor")
-    await page.evaluate("localStorage.removeItem('suffix')")
+    await expect(page.locator("#scan")).to_have_attribute("inputmode", "none")  # the script runs
     await page.evaluate(
         """() => {
           window.scans = [];

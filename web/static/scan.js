@@ -14,6 +14,7 @@ const field = $("scan");
 const form = $("act");
 const SAFE = "No network. Your confirmed work is safe.";
 const END = { title: "All done here", questions: [] };
+if (!$("words")) setTimeout(() => location.reload(), 2000); // the page broke off on its way
 const json = (id, doc) => JSON.parse(doc.getElementById(id).textContent);
 const { words, say: sayings } = json("words", document);
 const who = document.body.dataset.who;

@@ -47,7 +47,8 @@ async function asset(request) {
 async function page(request, event) {
   const kept = request.cache === "no-store" ? null : await caches.match(key(request.url));
   const asked = Date.now();
-  const fresh = fetch(request, { cache: "no-store" }).then((response) => {
+  const fresh = fetch(request, { cache: "no-store" }).then(async (response) => {
+    await response.clone().arrayBuffer(); // a page that breaks off on its way is no page
     event.waitUntil(keep(response.clone(), asked));
     return response;
   });
