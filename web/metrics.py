@@ -28,12 +28,15 @@ from prometheus_client.registry import Collector
 
 from wms.db import Db
 from wms.events.egress import read_networks
-from wms.metrics import LATENCY_S, Attempts, Now, read_now
+from wms.events.envelope import MAJOR
+from wms.metrics import LATENCY_S, MILESTONE_S, Attempts, Milestones, Now, read_now
 from wms.settings import Settings
 
 LOOK_S = 5.0
 BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 API = "/v1/"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+KNOWN = b'{"outcome":"exists"'
 
 
 class Requests:
@@ -43,6 +46,7 @@ class Requests:
         self.times: dict[tuple[str, str, int], list[float]] = {}  # buckets, then the sum
         self.replays = 0
         self.rejects: dict[str, int] = {}
+        self.sent: dict[str, list[int]] = {}  # by partner: writes, and those that said nothing new
 
     def took(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)
@@ -61,6 +65,13 @@ class Requests:
         self.rejects[code] = self.rejects.get(code, 0) + 1
 
 
+    def wrote(self, source: str, again: bool) -> None:
+        """A partner's write; `again`: it was known already, by its key or by its number."""
+        counts = self.sent.setdefault(source, [0, 0])
+        counts[0] += 1
+        counts[1] += again
+
+
 class _Problem(msgspec.Struct):
     code: str = "unknown"
 
@@ -77,20 +88,26 @@ def timed(requests: Requests) -> Any:
             route: str = scope.get("path_template") or "unknown"  # type: ignore[assignment]
             method = str(scope["method"])
             partner = route.startswith(API)
-            refused = False
+            refused = wrote = replayed = False
 
             async def noting(message: Message) -> None:
-                nonlocal refused
+                nonlocal refused, wrote, replayed
                 if message["type"] == "http.response.start":
                     status = message["status"]
                     requests.took(method, route, status, time.perf_counter() - began)
                     if partner:
                         refused = status >= 400
-                        if (b"idempotency-replayed", b"true") in message["headers"]:
-                            requests.replays += 1
-                elif refused and message["type"] == "http.response.body":
-                    refused = False
-                    requests.rejected(message["body"])
+                        replayed = (b"idempotency-replayed", b"true") in message["headers"]
+                        requests.replays += replayed
+                        wrote = method in WRITES and not refused
+                elif message["type"] == "http.response.body":
+                    if refused:
+                        refused = False
+                        requests.rejected(message["body"])
+                    elif wrote:
+                        wrote = False
+                        again = replayed or message["body"].startswith(KNOWN)
+                        requests.wrote(_source(scope), again)
                 await send(message)
 
             await app(scope, receive, noting)
@@ -100,6 +117,12 @@ def timed(requests: Requests) -> Any:
     return factory
 
 
+def _source(scope: Scope) -> str:
+    """The partner who sent it; the answer of a handler comes after it was known."""
+    client = scope["state"].get("client")
+    return "unknown" if client is None else client.code
+
+
 class Looks:
     """What the database told last; asked again when that is LOOK_S old, by one caller at a time."""
 
@@ -107,6 +130,7 @@ class Looks:
         self.db = db
         self.now: Now | None = None
         self.attempts = Attempts()
+        self.milestones = Milestones()
         self._at = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -118,6 +142,7 @@ class Looks:
             async with self.db.reading() as tx:
                 self.now = await read_now(tx)
                 await self.attempts.look(tx)
+                await self.milestones.look(tx)
 
 
 class Metrics(Collector):
@@ -135,7 +160,9 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._http()
+        yield from self._inbound()
         yield from self._attempts()
+        yield from self._milestones()
         if self.looks.now is not None:
             yield from _state(self.looks.now)
 
@@ -159,6 +186,29 @@ class Metrics(Collector):
         for code, count in list(self.requests.rejects.items()):
             rejects.add_metric([code], count)
         yield rejects
+
+    def _inbound(self) -> Iterator[Metric]:
+        sent = list(self.requests.sent.items())
+        writes = CounterMetricFamily("inbound_writes", "Writes of partners", labels=["source"])
+        known = CounterMetricFamily(
+            "inbound_duplicates", "Writes that said what was known already", labels=["source"]
+        )
+        for source, (count, again) in sent:
+            writes.add_metric([source], count)
+            known.add_metric([source], again)
+        yield writes
+        yield known
+        yield _gauge("duplicate_inbound_ratio", "Duplicates among a partner's writes", ["source"],
+                     [([source], again / count) for source, (count, again) in sent])  # fmt: skip
+
+    def _milestones(self) -> Iterator[Metric]:
+        delays = HistogramMetricFamily(
+            "milestone_latency_seconds", "From what happened to when the carrier told it",
+            labels=["carrier"],
+        )  # fmt: skip
+        for carrier, found in self.looks.milestones.by_carrier.items():
+            delays.add_metric([carrier], _buckets(MILESTONE_S, found[:-1]), found[-1])
+        yield delays
 
     def _attempts(self) -> Iterator[Metric]:
         attempts = self.looks.attempts
@@ -216,6 +266,7 @@ def _state(now: Now) -> Iterator[Metric]:
                  [(["out"], sum(each.dead for each in now.lines)), (["in"], now.letters)],
                  )  # fmt: skip
     yield from _open(now)
+    yield from _quality(now)
 
 
 def _open(now: Now) -> Iterator[Metric]:
@@ -232,6 +283,16 @@ def _open(now: Now) -> Iterator[Metric]:
                  [([kind], count) for kind, count in backlog.items()])  # fmt: skip
     yield _gauge("secret_days_left", "Until an endpoint's last signing key ends", ["endpoint"],
                  [([each.endpoint], each.days) for each in now.secrets])  # fmt: skip
+
+
+def _quality(now: Now) -> Iterator[Metric]:
+    yield _gauge("exception_mttr_seconds", "Mean time to resolve, of the last 7 days", ["code"],
+                 [([each.code], each.mean_s) for each in now.repairs])  # fmt: skip
+    yield _gauge("milestone_missing", "Shipments gone 1 to 4 days that nothing was told of",
+                 ["carrier"], [([each.carrier], each.count) for each in now.silent])  # fmt: skip
+    yield _gauge("schema_major_usage", "Active endpoints that hear a type in a major version",
+                 ["type", "major"],
+                 [([name, str(MAJOR)], count) for name, count in now.heard.items()])  # fmt: skip
 
 
 def may_read(request: Request[Any, Any, Any], settings: Settings) -> bool:

@@ -8,8 +8,11 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx, row, rows
+from wms.events.catalog import TYPES
+from wms.events.subscription import expand_types
 
 COUNT_MAX = 10_000
+MILESTONE_S = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 86400.0)  # late carriers are slow
 LATENCY_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0, 60.0, 600.0)  # upper bounds of the buckets
 
 
@@ -129,14 +132,71 @@ SECRETS = text(
 )
 
 
+class Repair(msgspec.Struct, kw_only=True):
+    """How long exceptions of a code were open, of those resolved in the last week."""
+
+    code: str
+    mean_s: float
+
+
+# exception_ended_ix, the newest of each warehouse.
+REPAIRS = text(
+    """
+    SELECT x.code, CAST(avg(extract(epoch FROM x.ended_at - x.opened_at)) AS float8) AS mean_s
+      FROM warehouse w
+     CROSS JOIN LATERAL (
+       SELECT e.code, e.state, e.opened_at, e.ended_at FROM exception e
+        WHERE e.warehouse_id = w.id AND e.state <> 'open' AND e.ended_at > now() - interval '7 days'
+        ORDER BY e.ended_at DESC LIMIT :most) x
+     WHERE x.state = 'resolved' GROUP BY x.code
+    """
+)
+
+
+class Silent(msgspec.Struct, kw_only=True):
+    """Shipments that left a day ago and more, of which a carrier has told nothing."""
+
+    carrier: str
+    count: int
+
+
+# A walk through the loads, which are few; cartons by
+# shipment_carton_load_ix, milestones by milestone_shipment_ix; at most :most shipments.
+SILENT = text(
+    """
+    SELECT c.code AS carrier, count(*) FILTER (WHERE NOT EXISTS (
+             SELECT 1 FROM milestone m WHERE m.warehouse_id = s.warehouse_id
+                AND m.order_id = s.order_id AND m.load_id = s.load_id)) AS count
+      FROM (SELECT DISTINCT x.warehouse_id, x.order_id, x.load_id, x.carrier_id
+              FROM load d
+              JOIN shipment_carton x ON x.warehouse_id = d.warehouse_id AND x.load_id = d.id
+             WHERE d.state = 'departed'
+               AND d.departed_at BETWEEN now() - interval '4 days' AND now() - interval '1 day'
+             LIMIT :most) s
+      JOIN carrier c ON c.id = s.carrier_id
+     GROUP BY c.code
+    """
+)
+
+
+class _Patterns(msgspec.Struct):
+    types: list[str]
+
+
+HEARD = text("SELECT types FROM endpoint WHERE state = 'active'")
+
+
 class Now(msgspec.Struct, kw_only=True):
-    """Everything a look at the database tells."""
+    """Everything a look at the database tells. `heard` is how many active endpoints hear a type."""
 
     streams: list[Stream]
     lines: list[Line]
     troubles: list[Trouble]
     secrets: list[Secret]
     letters: int
+    repairs: list[Repair]
+    silent: list[Silent]
+    heard: dict[str, int]
 
 
 async def read_now(tx: Tx) -> Now:
@@ -148,7 +208,19 @@ async def read_now(tx: Tx) -> Now:
         troubles=await rows(tx, TROUBLES, Trouble, most=COUNT_MAX),
         secrets=await rows(tx, SECRETS, Secret),
         letters=letters.letters if letters else 0,
+        repairs=await rows(tx, REPAIRS, Repair, most=COUNT_MAX),
+        silent=await rows(tx, SILENT, Silent, most=COUNT_MAX),
+        heard=count_heard([each.types for each in await rows(tx, HEARD, _Patterns)]),
     )
+
+
+def count_heard(endpoints: list[list[str]]) -> dict[str, int]:
+    """How many of these endpoints hear each type of the catalogue."""
+    heard = dict.fromkeys(TYPES, 0)
+    for patterns in endpoints:
+        for name in expand_types(patterns) or TYPES:
+            heard[name] += 1
+    return heard
 
 
 # ---- attempts, counted as they come --------------------------------------------------------------
@@ -219,5 +291,66 @@ class Attempts:
                 if tally.bucket is not None:
                     self.delays[tally.bucket] += tally.count
                     self.delay_sum += tally.seconds
+            self._after = self._upto
+        self._upto = head
+
+
+# ---- milestones, counted as they come ------------------------------------------------------------
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """Milestones of one carrier since the last look; `bucket` counts delays until we had them."""
+
+    carrier: str
+    bucket: int
+    count: int
+    seconds: float
+
+
+MILESTONE_MARK = text(
+    """
+    SELECT coalesce(max(x.id), 0) AS id
+      FROM warehouse w
+     CROSS JOIN LATERAL (SELECT m.id FROM milestone m WHERE m.warehouse_id = w.id
+                          ORDER BY m.id DESC LIMIT 1) x
+    """
+)
+# Primary key of milestone; carriers that nobody keeps are one.
+MILESTONES = text(
+    """
+    SELECT carrier, bucket, count(*) AS count, coalesce(sum(delay), 0)::float8 AS seconds
+      FROM (SELECT coalesce(c.code, 'other') AS carrier, d.delay,
+                   width_bucket(d.delay, CAST(:bounds AS float8[])) AS bucket
+              FROM warehouse w
+              JOIN milestone m ON m.warehouse_id = w.id AND m.id > :after AND m.id <= :upto
+              LEFT JOIN carrier c ON c.code = m.carrier
+             CROSS JOIN LATERAL (
+               SELECT greatest(0, extract(epoch FROM m.received_at - m.occurred_at))::float8
+                        AS delay) d) x
+     GROUP BY carrier, bucket
+    """
+)
+
+
+class Milestones:
+    """Counts of this process's looks, by carrier: buckets, then the sum of seconds."""
+
+    def __init__(self) -> None:
+        self.by_carrier: dict[str, list[float]] = {}
+        self._after: int | None = None
+        self._upto = 0
+
+    async def look(self, tx: Tx) -> None:
+        """Take in what came between the last look but one and the last."""
+        mark = await row(tx, MILESTONE_MARK, _Mark)
+        head = mark.id if mark else 0
+        if self._after is None:
+            self._after = head
+        elif self._upto > self._after:
+            values = {"bounds": list(MILESTONE_S), "after": self._after, "upto": self._upto}
+            for told in await rows(tx, MILESTONES, Told, **values):
+                found = self.by_carrier.setdefault(told.carrier, [0.0] * (len(MILESTONE_S) + 2))
+                found[told.bucket] += told.count
+                found[-1] += told.seconds
             self._after = self._upto
         self._upto = head

@@ -13,15 +13,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from tests import world as w
+from tests.carriers.shipped import shipped
 from tests.events.conftest import QUICK, tell
 from tests.events.receiver import Receiver
 from tests.world import World
 from web.app import create_app
 from web.metrics import Requests, timed
+from wms.access.clients import create_client
 from wms.events import endpoints
+from wms.events.catalog import TYPES
 from wms.events.endpoints import NewEndpoint
 from wms.events.keys import Vault
 from wms.events.worker import drain
+from wms.exceptions import life
 from wms.settings import Settings
 
 TOKEN = {"Authorization": "Bearer s3cret"}
@@ -109,6 +113,38 @@ async def test_streams_endpoints_and_keys_are_told(app: Litestar, world: World) 
     assert after[("breaker_state", "erp")] == 0
     assert after[("dead_letters", "out")] == 0
     assert 2.9 < after[("secret_days_left", "erp")] < 3
+
+
+async def test_partners_carriers_and_repairs_are_told_with_bounded_labels(
+    app: Litestar, world: World
+) -> None:
+    async with world.db.transaction() as tx:
+        key = await create_client(tx, "ERP", warehouse_ids=[world.warehouse_id])
+    await shipped(world, "SO-1", "T1", "T2")
+    await shipped(world, "SO-2", "T3")
+    async with world.db.transaction() as tx:
+        gone = {"at": datetime.now(UTC) - timedelta(days=2)}
+        await tx.execute(text("UPDATE load SET departed_at = :at"), gone)
+        stamp = w.stamp(world, "SUE", at=datetime.now(UTC) - timedelta(minutes=10))
+        trouble = await life.open_exception(tx, stamp, "no_bin", "lpn/1")
+        await life.resolve(tx, w.stamp(world, "SUE", at=datetime.now(UTC)), trouble)
+    await read(app)
+    at = datetime.now(UTC) - timedelta(hours=2)
+    told = {"tracking_no": "T1", "raw_code": "picked_up", "occurred_at": at.isoformat(),
+            "source": "parcel", "carrier": "Somebody unknown"}  # fmt: skip
+    async with client(app) as http:
+        for _ in range(2):
+            answer = await http.post("/v1/milestones", json=told,
+                                     headers={"Authorization": f"Bearer {key}"})  # fmt: skip
+            assert answer.status_code < 202, answer.text
+    for _ in range(2):  # milestones count once they have surely committed
+        found = await read(app)
+    assert found[("duplicate_inbound_ratio", "ERP")] == 0.5
+    assert found[("milestone_latency_seconds_count", "other")] == 1
+    assert 7190 < found[("milestone_latency_seconds_sum", "other")] < 7400
+    assert found[("milestone_missing", "PARCEL")] == 1
+    assert 590 < found[("exception_mttr_seconds", "no_bin")] < 700
+    assert {key[2] for key in found if key[0] == "schema_major_usage"} == set(TYPES)
 
 
 async def test_the_database_is_asked_once_for_many_readers(app: Litestar, world: World) -> None:
