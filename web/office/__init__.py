@@ -7,6 +7,7 @@ from web.office import (
     adjustments,
     counts,
     deadletters,
+    documents,
     endpoints,
     events,
     exceptions,
@@ -18,6 +19,7 @@ from web.office import (
     orders,
     reconciliation,
     replays,
+    slotting,
     timeline,
     waves,
 )
@@ -26,7 +28,8 @@ HANDLERS: list[Any] = [
     *login.HANDLERS, *oidc.HANDLERS, *access.HANDLERS, *now.HANDLERS, *orders.HANDLERS,
     *waves.HANDLERS, *forecasts.HANDLERS,
     *counts.HANDLERS, *adjustments.HANDLERS, *files.HANDLERS,
+    *documents.HANDLERS,
     *exceptions.HANDLERS, *reconciliation.HANDLERS, *events.HANDLERS, *endpoints.HANDLERS,
     *deadletters.HANDLERS,
-    *replays.HANDLERS, *timeline.HANDLERS,
+    *replays.HANDLERS, *slotting.HANDLERS, *timeline.HANDLERS,
 ]  # fmt: skip

@@ -28,6 +28,7 @@ PAGES = (
     ("orders", "/office/orders", "Orders"),
     ("release", "/office/release", "Release"),
     ("waves", "/office/waves", "Waves"),
+    ("slotting", "/office/slotting", "Slotting"),
     ("counts", "/office/counts", "Counts"),
     ("adjustments", "/office/adjustments", "Adjustments"),
     ("exceptions", "/office/exceptions", "Exceptions"),

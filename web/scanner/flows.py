@@ -10,7 +10,7 @@ from wms.counting import counts
 from wms.db import Tx
 from wms.inbound import putaway, receiving
 from wms.inventory import moving
-from wms.outbound import packing, pick_exceptions, picking, putback, shipping
+from wms.outbound import packing, pick_exceptions, picking, putback, reslot, shipping
 from wms.stamp import Stamp
 from wms.steps import Packet
 
@@ -26,6 +26,7 @@ PACKETS: dict[str, PacketOf] = {
     "putback": putback.packet,
     "count": counts.packet,
     "move": moving.packet,
+    "replenish": reslot.packet,
 }
 
 ACTS: dict[str, Procedure] = {
@@ -42,6 +43,7 @@ ACTS: dict[str, Procedure] = {
     "putback": putback.confirm,
     "count": counts.confirm,
     "move": moving.confirm,
+    "replenish": reslot.confirm,
 }
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -53,4 +55,5 @@ ROLES: dict[str, tuple[str, ...]] = {
     "count": ("counter",),
     "putback": ("picker", "putaway", "packer"),
     "move": ("putaway", "picker", "counter", "receiver"),
+    "replenish": ("putaway",),
 }
