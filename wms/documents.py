@@ -51,8 +51,18 @@ def decode(body: bytes) -> Any:
     """The JSON value of a body. Raises NotJson."""
     try:
         return msgspec.json.decode(body)
+    except UnicodeDecodeError:
+        raise NotJson(detail=_not_utf8(body)) from None
     except msgspec.DecodeError as error:
         raise NotJson(detail=str(error)) from None
+
+
+def _not_utf8(body: bytes) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is not UTF-8 ({error.reason})"
+    return "it is not UTF-8"
 
 
 def parse(value: Any, shape: type[T], path: str = "") -> tuple[T, list[str]]:

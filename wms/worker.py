@@ -20,7 +20,7 @@ from wms.exceptions import deliveries, escalating, following
 from wms.files.drop import watch_files
 from wms.ids import uuid7
 from wms.inbound import appointments
-from wms.jobs import running
+from wms.jobs import kept, running
 from wms.outbound import cancel_ahead, cancelling, levels_told, resuming, waves
 from wms.reconciliation import nightly
 from wms.stamp import Stamp
@@ -89,6 +89,16 @@ async def forget_jobs(db: Db) -> int:
         return cancels + await running.forget_jobs(tx, stamp)
 
     return await _each_warehouse(db, "jobs", forget)
+
+
+async def give_up_documents(db: Db) -> int:
+    """Documents that came and whose process died before it answered."""
+    return await _each_warehouse(db, "documents", kept.give_up)
+
+
+async def forget_documents(db: Db) -> int:
+    """Kept documents past their time."""
+    return await _each_warehouse(db, "documents", kept.forget_kept)
 
 
 async def forget_requests(db: Db) -> int:
@@ -167,6 +177,8 @@ CHORES: list[tuple[str, float, Chore]] = [
     ("follow carriers", 10, follow_carriers),
     ("run jobs", 1, run_jobs),
     ("forget jobs", 3600, forget_jobs),
+    ("give up documents", 60, give_up_documents),
+    ("forget documents", 3600, forget_documents),
     ("reconcile stock", 600, reconcile_stock),
     ("plan counts", 3600, plan_counts),
     ("forget requests", 3600, forget_requests),

@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0017_events_more"
-down_revision = "0015_ids_in_order"
+down_revision = "0016_inbound_kept"
 branch_labels = None
 depends_on = None
 

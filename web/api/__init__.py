@@ -32,10 +32,11 @@ from web.api import (
     replays,
     shipments,
 )
+from web.api.kept import marks_kept
 from web.api.letters import keeps_failed
 from web.api.tracing import traced
 
-HANDLERS: list[Any] = traced([
+HANDLERS: list[Any] = traced(marks_kept([
     *errors.HANDLERS,
     *oauth.HANDLERS,
     *audit.HANDLERS,
@@ -61,4 +62,4 @@ HANDLERS: list[Any] = traced([
     *exceptions.HANDLERS,
     *reconciliation.HANDLERS,
     *publication.HANDLERS,
-])
+]))

@@ -14,6 +14,7 @@ from litestar import Response, get, post
 from web.api.admission import reading
 from web.api.asked import number, word
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again
@@ -42,7 +43,7 @@ class AdjustmentPage(msgspec.Struct):
 async def post_request(request: REQUEST) -> Response[Any]:
     """201 posted, 202 waiting for a supervisor or being counted, 200 known already."""
     partner = await partner_of(request, "inventory:write")
-    document, _unknown = parse(decode(await request.body()), AdjustmentDoc)
+    document, _unknown = parse(decode(await taken(request, partner)), AdjustmentDoc)
 
     async def ask(tx: Tx) -> Adjustment:
         return await adjustments.request(tx, partner.stamp, partner.client, document)

@@ -18,6 +18,7 @@ from litestar import Response, get, post, put
 from web.api.admission import reading
 from web.api.asked import day, plain, word
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again
@@ -81,7 +82,7 @@ async def put_appointment(request: REQUEST) -> Response[Any]:
     """Idempotent by its name. 201 booked, 200 changed or unchanged, 409 when the dock is taken."""
     partner = await partner_of(request, "appointments:write")
     name = _name(request)
-    document, _unknown = parse(decode(await request.body()), AppointmentDoc)
+    document, _unknown = parse(decode(await taken(request, partner)), AppointmentDoc)
 
     async def book(tx: Tx) -> Appointment:
         return await appointments.put(tx, partner.stamp, partner.client, name, document)
@@ -131,7 +132,7 @@ async def list_appointments(request: REQUEST) -> Response[Any]:
 async def tell_outcome(request: REQUEST) -> Response[Any]:
     """The floor tells it too: arrived with the first receipt, missed an hour after its end."""
     partner = await partner_of(request, "appointments:write")
-    told, _unknown = parse(decode(await request.body()), Became)
+    told, _unknown = parse(decode(await taken(request, partner)), Became)
     return await _step(request, told.outcome, told.reason, partner)
 
 
@@ -141,7 +142,7 @@ async def tell_outcome(request: REQUEST) -> Response[Any]:
 async def cancel_appointment(request: REQUEST) -> Response[Any]:
     """The dock is free again at once."""
     partner = await partner_of(request, "appointments:write")
-    body = await request.body()
+    body = await taken(request, partner)
     why, _unknown = parse(decode(body) if body else {}, Why)
     return await _step(request, "cancelled", why.reason, partner)
 

@@ -15,6 +15,7 @@ from litestar import Response, get, post, put
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
 from web.api.describe import describe
 from web.api.jobs import as_job_of_one
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again, if_match, same_as_path, strict
@@ -81,7 +82,7 @@ async def put_asn(request: REQUEST) -> Response[Any]:
     """
     partner = await partner_of(request, "asns:write")
     owner, external_id = _names(request)
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     same_as_path(value, "owner", owner)
     same_as_path(value, "external_id", external_id)
     document, unknown = parse(value, AsnDoc)
@@ -162,7 +163,7 @@ async def cancel_asn(request: REQUEST) -> Response[Any]:
     """cancelled, or exists when it was cancelled before; 409 once goods are received."""
     partner = await partner_of(request, "asns:write")
     owner, external_id = _names(request)
-    body = await request.body()
+    body = await taken(request, partner)
     why, _unknown = parse(decode(body) if body else {}, Why)
 
     async def cancel(tx: Tx) -> Outcome:

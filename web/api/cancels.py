@@ -9,6 +9,7 @@ from litestar import Response, post
 
 from web.api.admission import URGENT
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.orders import ORDER, names_of
 from web.api.paging import json
 from web.api.security import REQUEST, partner_of
@@ -39,7 +40,7 @@ async def cancel_order(request: REQUEST) -> Response[Any]:
     same `cancel_ref` again gets the same answer. Lines go only until the order is planned.
     """
     partner = await partner_of(request, "orders:cancel")
-    asked, _ = parse(decode(await request.body()), CancelDoc)
+    asked, _ = parse(decode(await taken(request, partner)), CancelDoc)
     _, owner, external_id = names_of(request)
 
     async def cancel(tx: Tx) -> Cancelled:

@@ -18,6 +18,7 @@ from web.api.admission import DOCUMENTS, QueueFull, crowded, reading
 from web.api.asked import EARLIEST, moment, number, word
 from web.api.describe import describe
 from web.api.jobs import as_job_of_one
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner
 from web.api.writes import again, at_large, if_match, outcome_problem, same_as_path
@@ -76,7 +77,7 @@ async def put_item(request: REQUEST) -> Response[Any]:
     handling=strict`. Factors of units cannot change while there is stock.
     """
     partner = await at_large(request, "items:write")
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     owner, sku = _names(request)
     same_as_path(value, "owner", owner)
     same_as_path(value, "sku", sku)
@@ -175,7 +176,7 @@ async def get_field_owners(request: REQUEST) -> Response[Any]:
 async def put_field_owners(request: REQUEST) -> Response[Any]:
     """Codes of API clients by class; an empty code frees the class. Others stay as they are."""
     partner = await at_large(request, "items:steward")
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     if not isinstance(value, dict):
         raise BadDocument([DocumentError("", "wrong-type", "Expected an object")])
     errors = [

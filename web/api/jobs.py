@@ -15,6 +15,7 @@ from msgspec.json import encode
 from web.api import paging
 from web.api.admission import DOCUMENTS, INBOX, crowded, reading
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json
 from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import Undone, at_large, keyed, respond_async
@@ -99,7 +100,7 @@ async def _batch(
         raise BadPage(name="mode", value=mode[:40])
     if "ndjson" not in request.headers.get("content-type", "").lower():
         raise NotLines()
-    lines = split(await request.body())
+    lines = split(await taken(request, partner))
     if not lines:
         raise BadDocument([DocumentError("", "wrong-length", "There is no line")])
     if len(lines) > LINES_MAX:

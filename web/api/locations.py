@@ -12,6 +12,7 @@ from litestar import Response, get, put
 from web.api.admission import DOCUMENTS, reading
 from web.api.asked import EARLIEST, moment, word
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again, if_match, outcome_problem, same_as_path
@@ -49,7 +50,7 @@ async def put_location(request: REQUEST) -> Response[Any]:
     A location with goods or work keeps its kind, and gets no limit that it already breaks (409).
     """
     partner = await partner_of(request, "locations:write")
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     same_as_path(value, "code", str(request.path_params["location"]))
     document, unknown = parse(value, LocationDoc)
     expected = if_match(request)

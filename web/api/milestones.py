@@ -17,8 +17,10 @@ from sqlalchemy import text
 
 from web.api.asked import plain
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json
 from web.api.security import REQUEST, client_with
+from web.api.writes import at_large
 from web.paging import BadPage
 from web.session import now
 from wms.access.rules import ApiClient
@@ -76,8 +78,8 @@ async def post_milestones(request: REQUEST) -> Response[Any]:
 
     `parked`: no carton has that tracking number yet; it is kept for 30 days and recorded then.
     """
-    client = await client_with(request, "milestones:write")
-    body = await request.body()
+    partner = await at_large(request, "milestones:write")
+    client, body = partner.client, await taken(request, partner)
     if request.headers.get("content-type", "").partition(";")[0].strip() == NDJSON:
         return json(MilestoneBatch(await _many(request, client, body)), 207)
     document, _unknown = parse(decode(body), MilestoneDoc)

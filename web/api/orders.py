@@ -20,6 +20,7 @@ from msgspec.json import encode
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
 from web.api.describe import describe
 from web.api.jobs import as_job, as_job_of_one
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import again, if_match, keyed, same_as_path, strict, tried
@@ -98,7 +99,7 @@ async def put_order(request: REQUEST) -> Response[Any]:
     already: it is kept, and the job says what became of it.
     """
     partner = await partner_of(request, "orders:write")
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     _, owner, external_id = names_of(request)
     same_as_path(value, "owner", owner)
     same_as_path(value, "external_id", external_id)
@@ -169,7 +170,7 @@ async def post_orders(request: REQUEST) -> Response[Any]:
     With an Idempotency-Key the same request again gets the stored answer.
     """
     partner = await partner_of(request, "orders:write")
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     if not isinstance(value, list) or not 1 <= len(value) <= BATCH_MAX:
         raise BadDocument(
             [DocumentError("", "wrong-length", f"Expected a list of 1 to {BATCH_MAX} orders")]
@@ -263,7 +264,7 @@ async def list_orders(request: REQUEST) -> Response[Any]:
 async def hold_order(request: REQUEST) -> Response[Any]:
     """What is being picked goes on; packing and loading stop. Holding twice changes nothing."""
     partner = await partner_of(request, "orders:write")
-    why, _ = parse(decode(await request.body()), Why)
+    why, _ = parse(decode(await taken(request, partner)), Why)
 
     async def hold(tx: Tx) -> OrderHead:
         head = await _head(tx, partner, request)

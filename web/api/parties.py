@@ -12,6 +12,7 @@ from litestar import Response, get, put
 from web.api.admission import DOCUMENTS, reading
 from web.api.asked import EARLIEST, moment, word
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST
 from web.api.writes import again, at_large, if_match, outcome_problem, same_as_path
@@ -48,7 +49,7 @@ async def put_party(request: REQUEST) -> Response[Any]:
     """Idempotent by (owner, external_id); a member that is left out has its default."""
     partner = await at_large(request, "parties:write")
     owner, external_id = _names(request)
-    value = decode(await request.body())
+    value = decode(await taken(request, partner))
     same_as_path(value, "owner", owner)
     same_as_path(value, "external_id", external_id)
     document, unknown = parse(value, PartyDoc)

@@ -19,12 +19,29 @@ AUDITED_WRITES = frozenset({"webhooks:write", "events:replay", "masks:admin", "e
                             "files:write", "money:write"})  # fmt: skip
 
 
+class Sent(msgspec.Struct):
+    """The document that a request brought, as it is kept (web.api.kept); 0: none is."""
+
+    id: int = 0
+    subject: str = ""
+    state: str = ""  # as marked in the transaction of its effect
+
+
+class Resent(msgspec.Struct, frozen=True):
+    """A kept document that a person sends again, for the partner who sent it."""
+
+    client: ApiClient
+    original_id: int
+    by: str
+
+
 class Partner(msgspec.Struct, frozen=True):
     """Who asks, and the stamp of what they do; `db` is the process's database."""
 
     client: ApiClient
     stamp: Stamp
     db: Db
+    sent: Sent = msgspec.field(default_factory=Sent)
 
     def require_owner(self, owner_id: int) -> None:
         """Raises OwnerForbidden."""
@@ -36,7 +53,9 @@ async def asking(request: REQUEST) -> ApiClient:
 
     Raises CredentialMissing, KeyUnknown, KeyExpired, TokenInvalid, CertificateWrong.
     """
-    request.state.client = client = await client_of(request)
+    resent: Resent | None = request.scope["state"].get("resent")
+    client = await client_of(request) if resent is None else resent.client
+    request.state.client = client
     return client
 
 

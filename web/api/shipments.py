@@ -17,6 +17,7 @@ from litestar.datastructures import UploadFile
 from web.api.admission import reading
 from web.api.asked import word
 from web.api.describe import describe
+from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again
@@ -76,10 +77,11 @@ async def post_pod(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "milestones:write")
     name = str(request.path_params["id"])
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await taken(request, partner)
     if media == "multipart/form-data":
         facts, content = await _form(request)
     else:
-        document, _unknown = parse(decode(await request.body()), PodDoc)
+        document, _unknown = parse(decode(body), PodDoc)
         facts, content = document, _bytes(document.data)
 
     async def keep(tx: Tx) -> Pod:

@@ -7,6 +7,7 @@ from litestar import Response
 from litestar.enums import MediaType
 
 from web.api.admission import DOCUMENTS, turn
+from web.api.kept import state_of
 from web.api.paging import written
 from web.api.security import CORRELATION_MAX, REQUEST, Partner, client_with
 from web.session import partner_stamp
@@ -15,6 +16,7 @@ from wms.access.rules import WarehouseForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError
 from wms.errors import Busy, Conflict, Invalid, WmsError
+from wms.jobs import kept
 from wms.versions import StaleVersion, VersionMismatch
 
 T = TypeVar("T")
@@ -130,17 +132,27 @@ async def again(
 ) -> T:
     """One transaction; a transient refusal is tried twice more before the partner hears of it.
 
-    `lane` is the one it waits in (web.api.admission).
+    `lane` is the one it waits in (web.api.admission). The document that the request brought is
+    marked in the same transaction.
     """
     async with turn(partner, lane):
         for _ in range(TRIES - 1):
             try:
-                async with partner.db.transaction() as tx:
-                    return await act(tx)
+                return await _once(partner, act)
             except Busy:
                 continue
-        async with partner.db.transaction() as tx:
-            return await act(tx)
+        return await _once(partner, act)
+
+
+async def _once(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
+    sent = partner.sent
+    async with partner.db.transaction() as tx:
+        found = await act(tx)
+        state = state_of(found)
+        if sent.id:
+            await kept.settle(tx, partner.stamp, sent.id, sent.subject, state)
+    sent.state = state
+    return found
 
 
 async def keyed(

@@ -1,4 +1,6 @@
-"""Jobs: many lines that a partner sent at once, done in chunks, with their outcomes."""
+"""Jobs: many lines that a partner sent at once, done in chunks, with their outcomes.
+
+And every request that brought a document, as it came."""
 
 from sqlalchemy import (
     BigInteger,
@@ -6,13 +8,17 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    LargeBinary,
+    SmallInteger,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from wms.db import col, floor_key, floor_table
+
+KEPT_STATES = ("received", "done", "refused", "failed")
 
 job = floor_table(
     "job",
@@ -41,3 +47,29 @@ job_chunk = floor_table(
     floor_key("job_id", "job"),
     UniqueConstraint("warehouse_id", "job_id", "first_line"),
 )
+
+inbound_kept = floor_table(
+    "inbound_kept",  # a request that brings a document, byte for byte, before anybody reads it
+    col("request_id", UUID),  # as the sender was told in X-Request-Id
+    col("sender", Text),  # code of the partner
+    col("owner_ids", ARRAY(BigInteger)),  # what its key opened when it asked; none: all
+    col("method", Text),
+    col("target", Text),  # path and query
+    col("media", Text),
+    col("subject", Text),  # what an exception about it is called; empty: letters tell of it
+    col("correlation_id", Text, default="''"),
+    col("size", Integer),
+    col("body", LargeBinary),  # emptied when it is done and large
+    col("state", Text, default="'received'"),
+    col("status", SmallInteger, null=True),  # of the answer
+    col("answer", Text, default="''"),  # what a refusal said
+    col("original_id", BigInteger, null=True),  # the one that a person sent again
+    col("sent_by", Text, default="''"),  # user:<code>, then
+    col("at", DateTime(timezone=True)),
+    col("settled_at", DateTime(timezone=True), null=True),
+    CheckConstraint(f"state in {KEPT_STATES}", name="state_known"),
+    floor_key("original_id", "inbound_kept"),
+    Index("inbound_kept_at_ix", "warehouse_id", "at"),
+    Index("inbound_kept_trouble_ix", "warehouse_id", "id", postgresql_where=text(
+        "state <> 'done'")),
+)  # fmt: skip

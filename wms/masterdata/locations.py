@@ -261,7 +261,7 @@ async def _check(
         if code and found is None:
             errors.append(DocumentError(f"/{name}", f"unknown-{name}", f"No such {name}", code))
         elif not code and doc.kind in STORAGE:
-            errors.append(DocumentError(f"/{name}", "required", f"Storage stands in a {name}"))
+            errors.append(DocumentError(f"/{name}", "required", f"A {doc.kind} location needs it"))
     if aisle is not None and not aisle.y_from_mm <= doc.y_mm <= aisle.y_to_mm:
         errors.append(DocumentError("/y_mm", "out-of-range", "It lies outside the aisle", doc.y_mm))
     return errors, {
