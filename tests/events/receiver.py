@@ -39,6 +39,7 @@ class Receiver:
     overlaps: int = 0  # requests of a key that came while another of that key was under way
     url: str = ""
     nonce: str = ""  # what to echo instead of the nonce that was sent
+    allowed_origin: str = ""  # its answer to the handshake of CloudEvents
     seen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _busy: set[str] = field(default_factory=set)
     _runner: web.AppRunner | None = None
@@ -47,6 +48,7 @@ class Receiver:
     async def start(self, port: int = 0) -> "Receiver":
         app = web.Application()
         app.router.add_post("/hook", self._hook)
+        app.router.add_options("/hook", self._shake)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
@@ -59,6 +61,10 @@ class Receiver:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _shake(self, request: web.Request) -> web.Response:
+        assert request.headers["webhook-request-origin"]
+        return web.Response(headers={"webhook-allowed-origin": self.allowed_origin})
 
     async def _hook(self, request: web.Request) -> web.Response:
         raw = await request.read()

@@ -320,6 +320,16 @@ async def test_an_endpoint_that_does_not_echo_the_nonce_hears_nothing(
     assert await _state_is(bed, "unverified")
 
 
+async def test_the_handshake_of_cloudevents_proves_an_endpoint_too(
+    bed: Bed, receiver: Receiver, quick: Tuning
+):
+    receiver.nonce, receiver.allowed_origin = "something else", "wms"
+    await bed.subscribe(receiver)
+    await bed.tell("A")
+    assert await drain(bed.db, bed.settings, quick)
+    assert [got.key for got in receiver.got] == ["order/A"]
+
+
 async def test_addresses_inside_are_refused_unless_the_operator_allows_them(
     bed: Bed, receiver: Receiver
 ):

@@ -113,6 +113,7 @@ class BatchReceiver(Receiver):
 
     refuse: tuple[str, ...] = ()
     sizes: list[int]
+    bytes: list[int]
     most: int = 1000
     seen_poison: bool = False
 
@@ -126,6 +127,7 @@ class BatchReceiver(Receiver):
         if len(body) > self.most:
             return web.Response(status=413)
         self.sizes = [*getattr(self, "sizes", []), len(body)]
+        self.bytes = [*getattr(self, "bytes", []), len(raw)]
         results = []
         for each in body:
             refused = each["partitionkey"] in self.refuse
@@ -179,14 +181,33 @@ async def test_a_batch_that_is_too_large_is_halved(bed: Bed, quick: Tuning):
     await receiver.stop()
 
 
-async def _level(bed: Bed, sku: str, on_hand: int, age_s: float) -> None:
+async def test_a_batch_holds_half_a_megabyte_and_a_huge_event_only_names_its_data(
+    bed: Bed, quick: Tuning
+):
+    receiver = await BatchReceiver().start()
+    await bed.subscribe(receiver, mode="batch", types=["inventory.level_changed"])
+    skus = ["A", *[f"{n:02d}" * 30_000 for n in range(12)], "Z" * 70_000, "B"]
+    for n, sku in enumerate(skus):
+        await _level(bed, sku, 1, 0.0, key=f"stock/ACME/{n}")
+    assert await drain(bed.db, bed.settings, quick)
+    assert max(receiver.bytes) <= 512 * 1024
+    assert len(receiver.sizes) == 2
+    data = [got.body["data"]["sku"] for got in receiver.got if "dataref" not in got.body]
+    assert sorted(data) == sorted(sku for sku in skus if len(sku) < 65_000)
+    (huge,) = [got.body for got in receiver.got if "dataref" in got.body]
+    assert huge["dataref"].endswith(f"/v1/warehouses/{bed.site}/events/{huge['id']}")
+    assert "data" not in huge
+    await receiver.stop()
+
+
+async def _level(bed: Bed, sku: str, on_hand: int, age_s: float, key: str = "") -> None:
     at = datetime.now(UTC) - timedelta(seconds=age_s)
     data = InventoryLevelChanged(
         sku=sku, owner="ACME", on_hand=on_hand, allocated=0, available=on_hand
     )
     async with bed.db.transaction() as tx:
         await emit(tx, stamp(bed.warehouse_id, at=at), "inventory.level_changed",
-                   f"stock/ACME/{sku}", data, owner="ACME")  # fmt: skip
+                   key or f"stock/ACME/{sku}", data, owner="ACME")  # fmt: skip
 
 
 @pytest.mark.parametrize(("age_s", "sent"), [(60.0, [9]), (0.0, list(range(10)))])

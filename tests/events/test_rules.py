@@ -128,3 +128,10 @@ def test_retries_of_old_failures_do_not_open_the_breaker():
     for n in range(20):
         assert health.judge(SERVER, f"k{n}", n, n, retry=True) is Verdict.MESSAGE
     assert health.step == 0
+
+
+def test_an_ill_endpoint_may_say_when_to_come_back():
+    health = Health(Tuning(), 8)
+    assert health.judge(NETWORK, "a", 1.0, 0.5) is Verdict.ENDPOINT
+    assert health.judge(SERVER, "b", 3.0, 2.5, retry_after=120.0) is Verdict.ENDPOINT
+    assert (health.room(122.0, 0), health.room(123.5, 0)) == (0, 1)

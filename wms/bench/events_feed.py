@@ -15,6 +15,8 @@ from wms.db import Db
 from wms.events import endpoints, sealer
 from wms.events.endpoints import NewEndpoint, egress_of
 from wms.events.keys import Vault
+from wms.events.line import CHANNEL
+from wms.events.wake import RELOAD
 from wms.settings import Settings
 
 OWNERS = 20
@@ -103,15 +105,18 @@ class Feed:
                 return
             await asyncio.sleep(0.1)
 
-    async def state(self, code: str, state: str) -> None:
-        """Endpoints with such codes go to a state, at the head of the log; workers see it soon."""
-        await self.sql.execute(
-            "UPDATE delivery_cursor c SET pos = s.pos FROM seal_state s, endpoint e"
-            " WHERE s.warehouse_id = c.warehouse_id AND e.id = c.endpoint_id AND e.code LIKE $1"
-            " AND e.state <> 'active'", code,
-        )  # fmt: skip
+    async def state(self, code: str, state: str, *, skip: bool = True) -> None:
+        """Endpoints with such codes go to a state, (`skip`) at the head of the log."""
+        if skip:
+            await self.sql.execute(
+                "UPDATE delivery_cursor c SET pos = s.pos FROM seal_state s, endpoint e"
+                " WHERE s.warehouse_id = c.warehouse_id AND e.id = c.endpoint_id"
+                " AND e.code LIKE $1 AND e.state <> 'active'", code,
+            )  # fmt: skip
         await self.sql.execute("UPDATE endpoint SET state = $1 WHERE code LIKE $2", state, code)
-        await asyncio.sleep(1.5)
+        await self.sql.execute("SELECT pg_notify($1, $2)", CHANNEL, RELOAD)
+        if skip:
+            await asyncio.sleep(1.5)  # until workers saw it
 
 
 async def subscribe(

@@ -56,14 +56,17 @@ def confirm(
 @database_options
 @click.option("--seconds", default=5.0, show_default=True, help="Seconds of each part.")
 @click.option("--held", help="How long a snapshot is held, such as 90s or 30m; short without it.")
+@click.option("--backlog", default=100_000, show_default=True, help="Events to catch up with.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def events(
-    data_dir: object, database_url: str | None, seconds: float, held: str | None, as_json: bool
-) -> None:
+    data_dir: object, database_url: str | None, seconds: float, held: str | None, backlog: int,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Sealing and delivery of events, with what a scan pays for them."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
     with running_database(settings, lock=False) as url:
-        found = asyncio.run(events_bench.run(url, seconds, _seconds(held) if held else None))
+        held_s = _seconds(held) if held else None
+        found = asyncio.run(events_bench.run(url, seconds, held_s, backlog))
     if as_json:
         print(msgspec.json.encode({"rows": found}).decode())
         return

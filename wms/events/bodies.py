@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from wms.events import rules
-from wms.events.envelope import LogRow, Site, public_id, render
+from wms.events.envelope import LogRow, Site, public_id, render, render_reference
 from wms.events.masks import Mask
 from wms.events.webhooks import Outcome
 from wms.events.window import Item
 from wms.ids import uuid7
+
+BODY_BYTES = 64 * 1024
 
 
 class Request(msgspec.Struct):
@@ -63,17 +65,26 @@ def pack(items: list[Item], mode: str, site: Site, mask: Mask) -> Request:
 
 
 def _body(item: Item, site: Site, mask: Mask) -> bytes:
-    return masked(item.row, site, mask, item.conflated)
+    """The event; one that is too large for receivers says where its data can be fetched."""
+    body = masked(item.row, site, mask, item.conflated)
+    return body if len(body) <= BODY_BYTES else referred(item.row, site, mask, item.conflated)
 
 
 def masked(row: LogRow, site: Site, mask: Mask, conflated: int = 0) -> bytes:
     """An event's bytes as a mask profile shows them."""
     if mask.keeps_all:
         return render(row, site, None, conflated)
-    actor = mask.actor(row.actor)
-    if actor != row.actor:
-        row = msgspec.structs.replace(row, actor=actor)
-    return render(row, site, mask.data(row.type, row.data), conflated)
+    return render(_acted(row, mask), site, mask.data(row.type, row.data), conflated)
+
+
+def referred(row: LogRow, site: Site, mask: Mask, conflated: int = 0) -> bytes:
+    """The event without its data, which `events:read` fetches by its id."""
+    return render_reference(_acted(row, mask), site, conflated)
+
+
+def _acted(row: LogRow, mask: Mask) -> LogRow:
+    actor = row.actor if mask.keeps_all else mask.actor(row.actor)
+    return row if actor == row.actor else msgspec.structs.replace(row, actor=actor)
 
 
 def unpack(request: Request, outcome: Outcome) -> list[tuple[Item, Outcome]]:

@@ -29,7 +29,7 @@ from wms.events.rules import Health, Tuning, Verdict
 from wms.events.subscription import Subscription
 from wms.events.tail import read_on
 from wms.events.webhooks import Outcome, Sender, content_type
-from wms.events.window import SENDING, Item, Window
+from wms.events.window import SENDING, Item, Window, take_together
 
 log = logging.getLogger("wms.events")
 
@@ -221,10 +221,7 @@ class Delivery:
         if parked is not None:
             return pack([parked], self.endpoint.mode, self.site, self.mask)
         most = 1 if self.health.step else self._request_max
-        items: list[Item] = []
-        for window in (self.window, self.replay.window):
-            while len(items) < most and (run := window.take_run(most - len(items))):
-                items += run
+        items = take_together([self.window, self.replay.window], most)
         return pack(items, self.endpoint.mode, self.site, self.mask)
 
     async def _send(self, request: Request) -> None:

@@ -66,7 +66,8 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
     actor: str = ""
     conflated: int = 0
     test: bool = False
-    data: msgspec.Raw
+    dataref: str = ""
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -135,6 +136,14 @@ _encoder = msgspec.json.Encoder()
 def render(row: LogRow, site: Site, data: bytes | None = None, conflated: int = 0) -> bytes:
     """The bytes that are signed and sent."""
     return _encoder.encode(envelope(row, site, data, conflated))
+
+
+def render_reference(row: LogRow, site: Site, conflated: int = 0) -> bytes:
+    """The bytes of an event whose data is fetched elsewhere: a CloudEvents claim check."""
+    told = envelope(row, site, b"{}", conflated)
+    told.data = msgspec.UNSET
+    told.dataref = f"{site.base_url}/v1/warehouses/{site.code}/events/{told.id}"
+    return _encoder.encode(told)
 
 
 def to_builtins(row: LogRow, site: Site) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class NewEndpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     media: str = "json"
     lanes: int = 1
     max_inflight: int = 32
-    max_batch: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    max_batch: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
     rate_per_s: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     timeout_ms: int = 15_000
     mask_profile: str = "default"

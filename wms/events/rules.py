@@ -168,6 +168,8 @@ class Health:
         if outcome in AMBIGUOUS and not self._is_ill(outcome, key, now):
             return Verdict.MESSAGE
         self._pause(outcome, now, began)
+        if retry_after:  # an ill endpoint may say when to come back, too
+            self.until = max(self.until, now + min(retry_after, self.tuning.retry_after_max_s))
         return Verdict.ENDPOINT
 
     def _answered(self, key: str, now: float) -> None:

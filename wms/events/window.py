@@ -4,11 +4,15 @@ Rules: events of one ordering key leave strictly one after the other and in log 
 side by side; the cursor never passes an event that is neither delivered nor parked.
 """
 
+from bisect import bisect_right
 from collections import deque
+from itertools import accumulate
 
 from wms.events.envelope import LogRow
 
 QUEUED, SENDING, DONE = "queued", "sending", "done"
+BATCH_BYTES = 512 * 1024
+ENVELOPE = 1_000  # bytes of an event around its data, about
 
 
 class Item:
@@ -25,6 +29,11 @@ class Item:
         self.began = 0.0
         self.parked = trigger == "retry"
         self.conflated = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has on the wire."""
+        return len(self.row.data) + ENVELOPE
 
 
 class Window:
@@ -91,8 +100,11 @@ class Window:
         run = self.take_run(1)
         return run[0] if run else None
 
-    def take_run(self, most: int) -> list[Item]:
-        """The next events of one key, in order, to be sent in one request."""
+    def take_run(self, most: int, room: int = BATCH_BYTES, must: bool = True) -> list[Item]:
+        """The next events of one key, in order, to be sent in one request.
+
+        `room` is how many bytes they may have; the first one goes (`must`) whatever its size.
+        """
         for _ in range(len(self._ready)):
             key = self._ready.popleft()
             if key not in self._queues:  # it was evicted
@@ -100,9 +112,14 @@ class Window:
             if key in self.busy:  # a retry or a replay of it is under way
                 self._ready.append(key)
                 continue
+            run = [item for item, _ in zip(self._queues[key], range(most), strict=False)]
+            sizes = list(accumulate(item.size for item in run))
+            run = run[: max(bisect_right(sizes, room), int(must))]
+            if not run:
+                self._ready.appendleft(key)
+                return []
             self.busy.add(key)
             self._mine.add(key)
-            run = [item for item, _ in zip(self._queues[key], range(most), strict=False)]
             for item in run:
                 item.state = SENDING
             return run
@@ -182,3 +199,16 @@ class Window:
     def _trim(self) -> None:
         while self._items and self._items[0].state == DONE:
             self._items.popleft()
+
+
+def take_together(windows: list[Window], most: int) -> list[Item]:
+    """Events for one request, of the first window as long as it has any that may go."""
+    items: list[Item] = []
+    for window in windows:
+        while len(items) < most:
+            room = BATCH_BYTES - sum(item.size for item in items)
+            run = window.take_run(most - len(items), room, must=not items)
+            if not run:
+                break
+            items += run
+    return items
