@@ -10,13 +10,27 @@ from tests.planning.worlds import hall
 from wms.planning.route import plan_route
 from wms.planning.scattered import Demand, Stock, plan_scattered
 from wms.planning.stop import MaxRounds
+from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
 
 LAYOUT = hall(4, 8, (4,))
+SHORT = tuple(AisleLine(str(a), a * 3000, 0, 8000 if a == 1 else 9000) for a in range(4))
+LANES = (CrossAisle(0), CrossAisle(9000, 0, 6000), CrossAisle(4500, 3000, 9000))
+DEAD_ENDS = hall(4, 8, aisles=SHORT, cross_aisles=LANES)
+DEAD_ENDS = Layout(DEAD_ENDS.aisles, LANES, DEAD_ENDS.spots, join_mm=500)
+OPEN_FLOOR = (Spot("depot", 4000, -3000, open_floor=True), Spot("dock", 9000, 9300))
+HALLS = [
+    (hall(4, 8), "depot", "depot"),
+    (LAYOUT, "depot", "dock"),
+    (hall(4, 8, (2, 5)), "depot", "depot"),
+    (DEAD_ENDS, "depot", "dock"),
+    (hall(4, 8, (4,), stations=OPEN_FLOOR), "depot", "depot"),
+    (hall(4, 8, stations=OPEN_FLOOR), "depot", "dock"),
+]
 cells = st.tuples(st.integers(0, 3), st.integers(0, 7))
-shelves = st.lists(st.tuples(cells, st.integers(1, 3)), min_size=1, max_size=5)
+shelves = st.lists(st.tuples(cells, st.integers(1, 3)), min_size=1, max_size=4)
 
 
-def best_by_trying(wanted, stock):
+def best_by_trying(wanted, stock, layout=LAYOUT, start="depot", end="depot"):
     """Shortest tour over every choice of bins that covers the demand."""
     choices = []
     for item, qty in wanted.items():
@@ -29,22 +43,50 @@ def best_by_trying(wanted, stock):
                 if sum(row.qty for row in some) >= qty
             ]
         )
-    return min(
-        plan_route(LAYOUT, sorted(set().union(*some)), "depot", "depot").distance_mm
-        for some in product(*choices)
-    )
+    unions = {frozenset().union(*some) for some in product(*choices)}
+    return min(plan_route(layout, sorted(some), start, end).distance_mm for some in unions)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(st.integers(1, 5), shelves), min_size=1, max_size=3))
-def test_the_choice_is_as_short_as_the_best_and_meets_the_demand(rows):
+def drawn(rows):
+    """What is wanted and what lies where."""
     stock, wanted = [], {}
     for number, (qty, found) in enumerate(rows):
         item = f"i{number}"
         spots = {f"{a}-{k}": units for (a, k), units in found}
         stock += [Stock(item, spot, units) for spot, units in spots.items()]
         wanted[item] = min(qty, sum(spots.values()))
-    demand = [Demand(item, qty) for item, qty in wanted.items()]
+    return wanted, stock, [Demand(item, qty) for item, qty in wanted.items()]
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(1, 4), shelves), min_size=1, max_size=3), st.data())
+def test_a_proven_choice_is_the_shortest_in_halls_of_any_shape(rows, data):
+    layout, start, end = data.draw(st.sampled_from(HALLS))
+    wanted, stock, demand = drawn(rows)
+    plan = plan_scattered(layout, demand, stock, start, end, MaxRounds(60))
+    best = best_by_trying(wanted, stock, layout, start, end)
+    assert plan.proven
+    assert plan.bound_mm == plan.route.distance_mm == best
+
+
+def test_the_bound_never_exceeds_the_plan_and_more_rounds_are_never_longer():
+    wanted, stock, demand = drawn(
+        (3, [((k * 7 % 4, (k * 5 + j) % 8), 1 + k % 2) for k in range(j, j + 7)]) for j in range(6)
+    )
+    lengths = []
+    for rounds in (0, 1, 5, 40):
+        plan = plan_scattered(LAYOUT, demand, stock, "depot", "dock", MaxRounds(rounds), seed=4)
+        assert plan.feasible
+        assert plan.bound_mm <= plan.route.distance_mm
+        lengths.append(plan.route.distance_mm)
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(wanted) == 6
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(1, 5), shelves), min_size=1, max_size=3))
+def test_the_choice_is_as_short_as_the_best_and_meets_the_demand(rows):
+    wanted, stock, demand = drawn(rows)
     plan = plan_scattered(LAYOUT, demand, stock, "depot", "depot", MaxRounds(10))
     there = {(row.item, row.spot): row.qty for row in stock}
     taken = dict.fromkeys(wanted, 0)

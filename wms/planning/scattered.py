@@ -8,24 +8,33 @@ more rounds never longer. Not guaranteed: that no better choice exists (`proven`
 Source: `scattered_search`.
 """
 
+import math
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 
+from wms.planning import scattered_ruin as ruin
 from wms.planning import scattered_search as inner
 from wms.planning.batch import as_station, estimate_layout
-from wms.planning.floor import COLUMNS, LEVELS, WORD_PTR, FloorMap, compile_floor
+from wms.planning.floor import COLUMNS, LEVELS, SPURS, WORD_PTR, FloorMap, compile_floor
 from wms.planning.route import Route, plan_route
+from wms.planning.scattered_beam import BETTER, COMPLETE, new_beam, start, step_on
+from wms.planning.scattered_course import grain_of, new_course, new_stall
+from wms.planning.scattered_prices import BOUND, SLACK, bargain, look_ahead
 from wms.planning.stop import MaxRounds, StopRule, Watch
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
-TRIES = 20
-# First choices from what lies as near to the start as these shares of the items are to be had.
-NEAR_SHARES = (0.7, 1.0)
+# A piece of work is a few milliseconds: rounds of prices, tries of a ruin (fewer where there is
+# much to choose from), steps of a beam (fewer the wider it is).
+BARGAINS, BARGAIN_ROUNDS = 2, 40
+TRIES, TRIES_LEAST, FEW_OFFERS = 20, 6, 250
+WIDTH, WIDTH_GROWTH, WIDTH_MOST = 24, 3, 8192
+LABELS = 1000
+ROUNDING = 0.25
 THRESHOLDS = (0.0, 0.0, 0.01, 0.03)
 
 
@@ -65,6 +74,7 @@ class ScatteredPlan(Struct, frozen=True):
     stopped: str
     rounds: int
     proven: bool = False
+    bound_mm: float = 0
 
     @property
     def feasible(self) -> bool:
@@ -107,15 +117,27 @@ def plan_scattered(
         as_station(rough, rough.place(start), "start"),
         as_station(rough, rough.place(end), "end"),
     )
-    home = as_station(rough, rough.place(start), "start").x
-    away = [abs(rough.grid.xs[places[row.spot].column] - home) for row in usable]
-    chosen, rounds, reason = _choose(floor, goal, usable, away, places, watch, seed)
-    picks = _picks(goal, [row for row, on in zip(usable, chosen, strict=True) if on])
+    found = _choose(floor, goal, usable, places, watch, seed)
+    picks = _picks(goal, [row for row, on in zip(usable, found.chosen, strict=True) if on])
     route = plan_route(layout, [pick.spot for pick in picks], start, end)
     turn = {spot: number for number, spot in enumerate(route.order)}
     picks = sorted(picks, key=lambda pick: turn.get(pick.spot, len(turn)))
-    forced = all(bool(on) for on in chosen) and sum(goal.values()) == sum(there.values())
-    return ScatteredPlan(tuple(picks), route, short, reason, rounds, forced and route.proven)
+    # Where all there is must be taken, the tour alone says what is proven.
+    forced = all(found.chosen) and sum(goal.values()) == sum(there.values())
+    exact = rough is layout and _walks_as_searched(layout, start, end)
+    bound = route.bound_mm if forced else found.bound if exact else 0
+    return ScatteredPlan(
+        tuple(picks), route, short, found.reason, found.rounds,
+        route.proven and bound >= route.distance_mm, bound,
+    )  # fmt: skip
+
+
+def _walks_as_searched(layout: Layout, start: str, end: str) -> bool:
+    """The search goes from station to station, one of them at most on an open floor."""
+    here, there = layout.place(start), layout.place(end)
+    if here is None or there is None or here.column >= 0 or there.column >= 0:
+        return False
+    return here == there or not (here.open_floor and there.open_floor)
 
 
 def _picks(goal: dict[str, int], rows: list[Stock]) -> list[Pick]:
@@ -134,81 +156,150 @@ def _choose(
     floor: FloorMap,
     goal: dict[str, int],
     usable: list[Stock],
-    away: list[int],
     places: dict[str, Place],
     watch: Watch,
     seed: int,
-) -> tuple[list[int], int, str]:
+) -> "_Choice":
     """Search over the choices; 1 for every row of stock that is used."""
     if not goal:
-        return [], 0, "nothing to do"
-    shelf = _shelf(floor, goal, usable, places, seed)
-    flat, work = floor.flat, floor.work()
-    # Few choices first: what must be visited anyway attracts the rest.
-    choices = Counter(row.item for row in usable)
-    scarce = [number for number, item in sorted(enumerate(goal), key=lambda pair: choices[pair[1]])]
-    first = int(shelf[inner.CHOSEN])
-    chosen = shelf[first : first + len(usable)]
-    plans = []
-    for together in (False, True):
-        length = int(inner.construct(flat, shelf, work, np.array(scarce), together))
-        plans.append((length, chosen.copy()))
-    for rows in _near_first(goal, usable, away):
-        # Only what lies near the start: short tours that the cheapest next bin leads away from.
-        part = _shelf(floor, goal, [usable[row] for row in rows], places, seed)
-        length = int(inner.construct(flat, part, work, np.array(scarce), False))
-        near = np.zeros(len(usable), np.int64)
-        near[rows] = part[int(part[inner.CHOSEN]) :][: len(rows)]
-        plans.append((length, near))
-    length, best = min(plans, key=lambda plan: plan[0])
-    kept = best.copy()
-    costs, rounds = np.array([length, length]), 0
-    inner.restart(shelf, best, kept, costs)
-    luck = random.Random(seed)
+        return _Choice([], 0, "nothing to do", 0, True)
+    search = _Search(floor, goal, usable, places, seed)
+    pieces, rounds = search.pieces(seed), 0
     while True:
-        reason = watch(float(costs[1]))
+        reason = watch(float(search.length))
+        if reason is None and len(usable) == len(goal):
+            reason = "no choice"
+        if reason is None and search.proven:
+            reason = "optimal"
         if reason is not None:
-            return [int(on) for on in best], rounds, reason
-        if len(usable) == len(goal):
-            return [int(on) for on in best], rounds, "no choice"
+            chosen = [int(on) for on in search.best]
+            return _Choice(chosen, rounds, reason, search.bound, search.proven)
         rounds += 1
-        threshold = THRESHOLDS[luck.randrange(len(THRESHOLDS))]
-        if rounds % 8 == 0:
-            inner.restart(shelf, best, kept, costs)
-        inner.ruin_and_recreate(flat, shelf, work, best, kept, costs, TRIES, threshold)
+        next(pieces)
 
 
-def _near_first(goal: dict[str, int], usable: list[Stock], away: list[int]) -> list[list[int]]:
-    """Rows of stock within some distances sideways of the start, each part enough for the demand.
+class _Choice(NamedTuple):
+    chosen: list[int]
+    rounds: int
+    reason: str
+    bound: float
+    proven: bool
 
-    An item that is not to be had within the distance may be taken as near as it is.
+
+class _Search:
+    """First a plan by cheapest places, then prices, then beams and ruins in turn.
+
+    The beams find where the tour goes, and prove it where the choices are few; ruin and recreate
+    mends what they leave. Each beam is wider than the one before and gets as much time as the
+    ruins.
     """
-    left, reach = dict(goal), dict.fromkeys(goal, 0)
-    for row in sorted(range(len(usable)), key=lambda row: away[row]):
-        if left[usable[row].item] > 0:
-            left[usable[row].item] -= usable[row].qty
-            reach[usable[row].item] = away[row]
-    ranked = sorted(reach.values())
-    limits = {ranked[int(share * (len(ranked) - 1))] for share in NEAR_SHARES}
-    parts = [
-        [row for row, far in enumerate(away) if far <= max(limit, reach[usable[row].item])]
-        for limit in sorted(limits)
-    ]
-    return [rows for rows in parts if len(rows) < len(usable)]
+
+    def __init__(
+        self,
+        floor: FloorMap,
+        goal: dict[str, int],
+        usable: list[Stock],
+        places: dict[str, Place],
+        seed: int,
+    ) -> None:
+        self.flat, self.spurs = floor.flat, int(floor.flat[SPURS])
+        offers = _offers(floor, goal, usable, places)
+        demand = np.array(list(goal.values()))
+        self.shelf = inner.new_shelf(self.flat, offers, demand, floor.words, seed)
+        self.work = inner.new_work(self.flat)
+        self.course = new_course(self.flat, offers)
+        self.stall = new_stall(self.flat, self.course, offers, demand)
+        # Few choices first: what must be visited anyway attracts the rest.
+        scarce = np.argsort(np.bincount(offers[:, 0], minlength=len(goal)), kind="stable")
+        length = int(inner.construct(self.flat, self.shelf, self.work, scarce, False))
+        first = int(self.shelf[inner.CHOSEN])
+        self.best = self.shelf[first : first + len(usable)].copy()
+        self.kept = self.best.copy()
+        self.costs = np.array([length, length])
+        ruin.restart(self.shelf, self.best, self.kept, self.costs)
+        self.grain = grain_of(self.flat, self.stall.height)
+        self.complete = False
+
+    @property
+    def length(self) -> int:
+        """Walk of the best choice so far."""
+        return int(self.costs[1])
+
+    @property
+    def bound(self) -> float:
+        """No choice has a shorter walk."""
+        if self.complete:
+            return self.length
+        bound = float(self.stall.gauge[BOUND]) - SLACK
+        return self.grain * math.ceil(bound / self.grain) + self.spurs
+
+    @property
+    def proven(self) -> bool:
+        """True when no shorter walk exists."""
+        return self.bound >= self.length
+
+    def pieces(self, seed: int) -> Iterator[None]:
+        """All the work there is, in small pieces."""
+        luck = random.Random(seed)
+        for _ in range(BARGAINS):
+            if bargain(self.course, self.stall, self.length - self.spurs, BARGAIN_ROUNDS):
+                break
+            yield
+        self.stall.prices[:] = self.stall.best_prices
+        look_ahead(self.course, self.stall)
+        tries = max(TRIES_LEAST, min(TRIES, TRIES * FEW_OFFERS // len(self.best)))
+        width = WIDTH
+        while True:
+            spent = 0
+            for _ in self._beam(width):
+                spent += 1
+                yield
+            for number in range(spent):
+                if number % 8 == 7:
+                    ruin.restart(self.shelf, self.best, self.kept, self.costs)
+                ruin.ruin_and_recreate(
+                    self.flat, self.shelf, self.work, self.best, self.kept, self.costs, tries,
+                    THRESHOLDS[luck.randrange(len(THRESHOLDS))],
+                )  # fmt: skip
+                yield
+            width = min(WIDTH_MOST, WIDTH_GROWTH * width)
+
+    def _beam(self, width: int) -> Iterator[None]:
+        """One beam, and what it finds made into a plan."""
+        course, stall, steps = self.course, self.stall, len(self.course.steps)
+        beam = new_beam(width, steps, len(stall.demand), int(np.diff(stall.first).max()))
+        start(stall, beam)
+        pace = max(1, LABELS // width)
+        for first in range(0, steps, pace):
+            limit = self.length - self.spurs - self.grain + ROUNDING
+            found = int(step_on(course, stall, beam, first, first + pace, limit))
+            if found >= BETTER:
+                self._settle(found)
+            yield
+            if found >= 0:
+                return
+
+    def _settle(self, found: int) -> None:
+        if found & BETTER:
+            taken = self.stall.taken
+            ruin.mend(
+                self.flat, self.shelf, self.work, self.stall.order, taken,
+                self.best, self.kept, self.costs,
+            )  # fmt: skip
+        self.complete = bool(found & COMPLETE)
 
 
-def _shelf(
-    floor: FloorMap, goal: dict[str, int], usable: list[Stock], places: dict[str, Place], seed: int
+def _offers(
+    floor: FloorMap, goal: dict[str, int], usable: list[Stock], places: dict[str, Place]
 ) -> np.ndarray:
-    """The rows of stock as offers on the floor."""
+    """The rows of stock as offers [item, word, bit, column, slot, supply] on the floor."""
     numbers = {item: number for number, item in enumerate(goal)}
     flat = floor.flat
     slots = int(flat[LEVELS]) + 1
     ptr = flat[flat[WORD_PTR] : flat[WORD_PTR] + int(flat[COLUMNS]) * slots + 1]
-    offers = np.zeros((len(usable), inner.OFFER_SIZE), np.int64)
-    slot_of = np.searchsorted(ptr, np.arange(floor.words), "right") - 1
-    for number, row in enumerate(usable):
+    keys = (np.searchsorted(ptr, np.arange(floor.words), "right") - 1).tolist()
+    rows = []
+    for row in usable:
         word, bit = floor.bits[places[row.spot]]
-        column = slot_of[word] // slots
-        offers[number] = (numbers[row.item], word, bit, column, row.qty)
-    return inner.new_shelf(flat, offers, np.array(list(goal.values())), floor.words, seed)
+        rows.append((numbers[row.item], word, bit, *divmod(keys[word], slots), row.qty))
+    return np.array(rows, np.int64)

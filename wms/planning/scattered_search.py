@@ -1,23 +1,45 @@
 """Inner loops of the choice among several bins: cheapest insertion into exact tours.
 
-Shape: one flat array `s`; an offer is a row [item, word, bit, column, supply], offers of one item
-are consecutive. `BEFORE` holds per column the costs of everything left of it, `AFTER` of everything
-right of it, so the exact length of a tour with one more place costs the work of one column only.
-Guarantees: the demand stays met; the best choice found is never given up.
-Source: ruin and recreate (Schrimpf et al. 2000) on forward and backward tour costs.
+Shape: one flat array `s`; an offer is a row [item, word, bit, column, slot, supply], offers of one
+item are consecutive. `BEFORE` holds per column the costs of everything left of it, `AFTER` of
+everything right of it, `REST` per slot and way to walk it how long the rest of the tour is: the
+exact length of a tour with one more place is a few additions.
+Source: forward and backward costs of the tour dynamic program (`tour_cost`).
 """
 
 import numpy as np
 
-from wms.planning.floor import ACCEPTING, BIG, COLUMNS, PITCH, SPURS, STATES, WORD
+from wms.planning.floor import (
+    ACCEPTING,
+    BIG,
+    COLUMNS,
+    KIND,
+    LEVELS,
+    PITCH,
+    SPURS,
+    STATES,
+    STEP_PTR,
+    STEPS,
+    THROUGH,
+    WORD,
+)
 from wms.planning.jit import kernel
-from wms.planning.tour_cost import begin, walk_across, walk_column
+from wms.planning.tour_cost import (
+    begin,
+    slot_costs,
+    walk_across,
+    walk_column,
+    walk_doors,
+    walk_slot,
+)
 
-ITEM, WORD_AT, BIT_AT, COLUMN_AT, SUPPLY, OFFER_SIZE = range(6)
+ITEM, WORD_AT, BIT_AT, COLUMN_AT, SLOT_AT, SUPPLY, OFFER_SIZE = range(7)
 
-# Head of `s`: up to which column BEFORE is good, from which AFTER is, luck, sizes, tables.
-BEFORE_OK, AFTER_OK, LUCK, ITEMS, OFFER_COUNT = range(5)
-OFFERS, FIRST, CHOSEN, MISSING, USES, MASK, BEFORE, AFTER, HEAD = range(5, 14)
+# Head of `s`: first and last column that changed since the last sweep, luck, sizes, tables.
+LOW, HIGH, LUCK, ITEMS, OFFER_COUNT = range(5)
+OFFERS, FIRST, CHOSEN, MISSING, USES, MASK, BEFORE, AFTER, REST, KNOWN, HEAD = range(5, 16)
+# Cells of `REST` per slot: the rest of the tour by the way the slot is walked (0: not at all).
+WAYS = 6
 
 
 def new_shelf(
@@ -35,6 +57,8 @@ def new_shelf(
         np.zeros(words),
         np.zeros(grid),
         np.zeros(grid),
+        np.zeros(int(flat[COLUMNS]) * (int(flat[LEVELS]) + 1) * WAYS),
+        np.zeros(int(flat[COLUMNS])),
     ]
     head = np.zeros(HEAD, np.int64)
     head[:OFFERS] = 0, 0, seed % 2147483646 + 1, items, len(offers)
@@ -42,22 +66,27 @@ def new_shelf(
     return np.concatenate([head, *(np.asarray(part, np.int64) for part in flats)])
 
 
+def new_work(flat: np.ndarray) -> np.ndarray:
+    """Scratch space: two rows of states, the ways to walk a slot, a row for every slot."""
+    return np.zeros((int(flat[LEVELS]) + 3) * int(flat[STATES]) + WAYS, np.int64)
+
+
 @kernel
-def _offer(s, offer):
+def row_of(s, offer):
     """Where an offer's row begins."""
     return s[OFFERS] + offer * OFFER_SIZE
 
 
 @kernel
-def _rand(s, below):
+def rand(s, below):
     s[LUCK] = s[LUCK] * 48271 % 2147483647
     return (s[LUCK] >> 3) % below
 
 
 @kernel
-def _set(s, offer, on):
+def set_offer(s, offer, on):
     """Choose an offer, or give it up; a place may serve several items."""
-    row = _offer(s, offer)
+    row = row_of(s, offer)
     word, bit, column, supply = (
         s[row + WORD_AT],
         s[row + BIT_AT],
@@ -70,31 +99,82 @@ def _set(s, offer, on):
     s[s[USES] + slot] += 1 if on else -1
     if s[s[USES] + slot] == (1 if on else 0):
         s[s[MASK] + word] ^= 1 << bit
-        s[BEFORE_OK] = min(s[BEFORE_OK], column)
-        s[AFTER_OK] = max(s[AFTER_OK], column)
+        s[s[KNOWN] + column] = 0
+        s[LOW] = min(s[LOW], column)
+        s[HIGH] = max(s[HIGH], column)
 
 
 @kernel
-def _sweep(flat, s, work):
-    """Bring `before` and `after` up to date; the length of the tour now."""
+def _stored(s, row, work, at, count):
+    """Keep a row of costs; by how much all of them grew, BIG when not all by the same."""
+    shift, known = 0, False
+    for k in range(count):
+        old, new = s[row + k], work[at + k]
+        s[row + k] = new
+        if old >= BIG and new >= BIG:
+            continue
+        if not known:
+            shift, known = new - old, True
+        if new - old != shift:
+            shift = BIG
+    return shift
+
+
+@kernel
+def _shifted(s, first, last, shift):
+    """Costs that all grew by the same."""
+    for k in range(first, last):
+        if s[k] < BIG:
+            s[k] += shift
+
+
+@kernel
+def _rest_shifted(flat, s, first, last, shift):
+    """The same for the rests of the tour of some columns."""
+    if shift >= BIG:
+        for column in range(first, last):
+            s[s[KNOWN] + column] = 0
+    elif shift != 0:
+        size = (flat[LEVELS] + 1) * WAYS
+        _shifted(s, s[REST] + first * size, s[REST] + last * size, shift)
+
+
+@kernel
+def sweep(flat, s, work):
+    """Bring `before` and `after` up to date; the length of the tour now.
+
+    Beyond the columns that changed, costs soon differ by the same for all states.
+    """
     count, columns = flat[STATES], flat[COLUMNS]
-    for column in range(s[BEFORE_OK], columns - 1):
+    low, high = s[LOW], s[HIGH]
+    s[LOW], s[HIGH] = columns, -1
+    for column in range(low, columns - 1):
         for k in range(count):
             work[k] = s[s[BEFORE] + column * count + k]
         old = walk_column(flat, s, s[MASK], column, work, 0, count, False)
         walk_across(flat, column, flat[flat[PITCH] + column], work, old, count - old, False)
-        for k in range(count):
-            s[s[BEFORE] + (column + 1) * count + k] = work[count - old + k]
-    for column in range(s[AFTER_OK], 0, -1):
+        row = s[BEFORE] + (column + 1) * count
+        shift = _stored(s, row, work, count - old, count)
+        if column >= high and shift < BIG:
+            if shift != 0:
+                _shifted(s, row + count, s[BEFORE] + columns * count, shift)
+                _rest_shifted(flat, s, column + 1, columns, shift)
+            break
+        _rest_shifted(flat, s, column + 1, column + 2, shift)
+    for column in range(high, 0, -1):
         for k in range(count):
             work[k] = s[s[AFTER] + column * count + k]
         old = walk_column(flat, s, s[MASK], column, work, 0, count, True)
         pitch = flat[flat[PITCH] + column - 1]
         walk_across(flat, column - 1, pitch, work, old, count - old, True)
-        for k in range(count):
-            s[s[AFTER] + (column - 1) * count + k] = work[count - old + k]
-    s[BEFORE_OK] = columns - 1
-    s[AFTER_OK] = 0
+        row = s[AFTER] + (column - 1) * count
+        shift = _stored(s, row, work, count - old, count)
+        if column <= low and shift < BIG:
+            if shift != 0:
+                _shifted(s, s[AFTER], row, shift)
+                _rest_shifted(flat, s, 0, column, shift)
+            break
+        _rest_shifted(flat, s, column - 1, column, shift)
     return _joined(flat, s, work, 0)
 
 
@@ -114,25 +194,71 @@ def _joined(flat, s, work, column):
 
 
 @kernel
+def _weigh(flat, s, work, column):
+    """For each way to walk each slot of a column, how long the rest of the tour is."""
+    count, slots = flat[STATES], flat[LEVELS] + 1
+    # Right of every slot, kept behind the scratch space of one step.
+    behind = 2 * count + WAYS
+    for k in range(count):
+        work[k] = s[s[AFTER] + column * count + k]
+    old = walk_doors(flat, column, work, 0, count, True)
+    for slot in range(slots - 1, -1, -1):
+        for k in range(count):
+            work[behind + slot * count + k] = work[old + k]
+        if walk_slot(flat, s, s[MASK], column, slot, work, old, count - old, True):
+            old = count - old
+    for k in range(count):
+        work[k] = s[s[BEFORE] + column * count + k]
+    old = 0
+    for slot in range(slots):
+        rest, right = s[REST] + (column * slots + slot) * WAYS, behind + slot * count
+        for way in range(WAYS):
+            s[rest + way] = BIG
+        for k in range(count):
+            s[rest] = min(s[rest], work[old + k] + work[right + k])
+        steps = flat[STEPS]
+        for step in range(
+            steps + flat[flat[STEP_PTR] + slot], steps + flat[flat[STEP_PTR] + slot + 1], 3
+        ):
+            total = work[old + flat[step]] + work[right + flat[step + 1]]
+            if total < s[rest + flat[step + 2]]:
+                s[rest + flat[step + 2]] = total
+        if walk_slot(flat, s, s[MASK], column, slot, work, old, count - old, False):
+            old = count - old
+    s[s[KNOWN] + column] = 1
+
+
+@kernel
 def _length_with(flat, s, work, offer):
-    """Length of the tour if this offer were chosen too (after `_sweep`)."""
-    word, bit = s[_offer(s, offer) + WORD_AT], s[_offer(s, offer) + BIT_AT]
+    """Length of the tour with this offer's place turned on or off (after `sweep`)."""
+    row = row_of(s, offer)
+    word, bit, column = s[row + WORD_AT], s[row + BIT_AT], s[row + COLUMN_AT]
+    if not s[s[KNOWN] + column]:
+        _weigh(flat, s, work, column)
+    slot = s[row + SLOT_AT]
+    key = column * (flat[LEVELS] + 1) + slot
+    rest, costs = s[REST] + key * WAYS, 2 * flat[STATES]
     s[s[MASK] + word] ^= 1 << bit
-    length = _joined(flat, s, work, s[_offer(s, offer) + COLUMN_AT])
+    found = slot_costs(flat, s, s[MASK], column, slot, work)
     s[s[MASK] + word] ^= 1 << bit
-    return length
+    best, last = BIG, WAYS
+    if not found:
+        best, last = s[rest], 3 if flat[flat[KIND] + key] == THROUGH else 1
+    for way in range(1, last):
+        best = min(best, s[rest + way] + work[costs + way])
+    return best
 
 
 @kernel
 def prepare(flat, s, work):
     """First costs left of the first column and right of the last one."""
     count, columns = flat[STATES], flat[COLUMNS]
+    s[s[KNOWN] : s[KNOWN] + columns] = 0
     old = begin(flat, work)
     for k in range(count):
         s[s[BEFORE] + k] = work[old + k]
         s[s[AFTER] + (columns - 1) * count + k] = 0 if flat[flat[ACCEPTING] + k] else BIG
-    s[BEFORE_OK] = 0
-    s[AFTER_OK] = columns - 1
+    s[LOW], s[HIGH] = 0, columns - 1
 
 
 @kernel
@@ -140,14 +266,14 @@ def _cheapest(flat, s, work, item, now, noise, ban):
     """The offer of an item with the least extra walk per useful unit: (score, offer)."""
     best, choice = 0.0, -1
     for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
-        if s[s[CHOSEN] + offer] or s[_offer(s, offer) + COLUMN_AT] == ban:
+        if s[s[CHOSEN] + offer] or s[row_of(s, offer) + COLUMN_AT] == ban:
             continue
         extra = 0
-        if not (s[s[MASK] + s[_offer(s, offer) + WORD_AT]] >> s[_offer(s, offer) + BIT_AT]) & 1:
+        if not (s[s[MASK] + s[row_of(s, offer) + WORD_AT]] >> s[row_of(s, offer) + BIT_AT]) & 1:
             extra = _length_with(flat, s, work, offer) - now
-        score = (extra + 1e-3) / min(s[s[MISSING] + item], s[_offer(s, offer) + SUPPLY])
+        score = (extra + 1e-3) / min(s[s[MISSING] + item], s[row_of(s, offer) + SUPPLY])
         if noise > 0:
-            score *= 1.0 + noise * _rand(s, 1000) / 1000.0
+            score *= 1.0 + noise * rand(s, 1000) / 1000.0
         if choice < 0 or score < best:
             best, choice = score, offer
     return best, choice
@@ -166,7 +292,7 @@ def serve(flat, s, work, queue, size, noise, ban, together):
             if s[s[MISSING] + item] <= 0:
                 continue
             if now < 0:
-                now = _sweep(flat, s, work)
+                now = sweep(flat, s, work)
             score, offer = _cheapest(flat, s, work, item, now, noise, ban)
             if offer < 0:
                 score, offer = _cheapest(flat, s, work, item, now, noise, -1)
@@ -176,27 +302,27 @@ def serve(flat, s, work, queue, size, noise, ban, together):
                 break
         if choice < 0:
             return
-        _set(s, choice, True)
+        set_offer(s, choice, True)
 
 
 @kernel
-def _prune(flat, s, work, item):
+def prune(flat, s, work, item):
     """Give up offers of an item that are not needed, the longest way first."""
     while s[s[MISSING] + item] < 0:
         now, best, choice = -1, BIG, -1
         for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
-            if s[s[CHOSEN] + offer] and s[_offer(s, offer) + SUPPLY] <= -s[s[MISSING] + item]:
+            if s[s[CHOSEN] + offer] and s[row_of(s, offer) + SUPPLY] <= -s[s[MISSING] + item]:
                 if now < 0:
-                    now = _sweep(flat, s, work)
+                    now = sweep(flat, s, work)
                 length = now
-                row = _offer(s, offer)
+                row = row_of(s, offer)
                 if s[s[USES] + s[row + WORD_AT] * WORD + s[row + BIT_AT]] == 1:
                     length = _length_with(flat, s, work, offer)
                 if length < best:
                     best, choice = length, offer
         if choice < 0:
             return
-        _set(s, choice, False)
+        set_offer(s, choice, False)
 
 
 @kernel
@@ -204,133 +330,9 @@ def construct(flat, s, work, order, together):
     """Serve all items, in this order or always the cheapest next; the length."""
     for offer in range(s[OFFER_COUNT]):
         if s[s[CHOSEN] + offer]:
-            _set(s, offer, False)
+            set_offer(s, offer, False)
     prepare(flat, s, work)
     serve(flat, s, work, order, len(order), 0.0, -1, together)
     for item in order:
-        _prune(flat, s, work, item)
-    return _sweep(flat, s, work) + flat[SPURS]
-
-
-@kernel
-def _save(s, target):
-    for offer in range(s[OFFER_COUNT]):
-        target[offer] = s[s[CHOSEN] + offer]
-
-
-@kernel
-def _restore(s, best):
-    for offer in range(len(best)):
-        if best[offer] != s[s[CHOSEN] + offer]:
-            _set(s, offer, best[offer] == 1)
-
-
-@kernel
-def _ruin_items(s, queue):
-    """Give up the bins of a few random items, and start again at any bin; how many items."""
-    items = s[ITEMS]
-    size = 1 + _rand(s, 4)
-    if _rand(s, 4) == 0:
-        size = 1 + _rand(s, 12)
-    size = min(items, size)
-    for k in range(size):
-        queue[k] = _rand(s, items)
-        for offer in range(s[s[FIRST] + queue[k]], s[s[FIRST] + queue[k] + 1]):
-            if s[s[CHOSEN] + offer]:
-                _set(s, offer, False)
-    if _rand(s, 2):
-        span = s[s[FIRST] + queue[0] + 1] - s[s[FIRST] + queue[0]]
-        _set(s, s[s[FIRST] + queue[0]] + _rand(s, span), True)
-    return size
-
-
-@kernel
-def _flood_column(s, queue):
-    """Take all that is wanted from one slot or some aisles; items with too much are queued."""
-    seed = _rand(s, s[OFFER_COUNT])
-    column, y_word = s[_offer(s, seed) + COLUMN_AT], s[_offer(s, seed) + WORD_AT]
-    # An aisle up and the next one down is the natural pair.
-    whole, width = _rand(s, 3), 1 + _rand(s, 3)
-    size = 0
-    for item in range(s[ITEMS]):
-        for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
-            near = 0 <= s[_offer(s, offer) + COLUMN_AT] - column < width
-            near = near and (whole or s[_offer(s, offer) + WORD_AT] == y_word)
-            if near and not s[s[CHOSEN] + offer]:
-                _set(s, offer, True)
-        if s[s[MISSING] + item] < 0:
-            queue[size] = item
-            size += 1
-    return _shuffled(s, queue, size)
-
-
-@kernel
-def _shuffled(s, queue, size):
-    for k in range(size - 1, 0, -1):
-        other = _rand(s, k + 1)
-        queue[k], queue[other] = queue[other], queue[k]
-    return size
-
-
-@kernel
-def _ruin_columns(s, queue, column, width):
-    """Give up the chosen bins of some columns; how many items are now missing something."""
-    for offer in range(s[OFFER_COUNT]):
-        if s[s[CHOSEN] + offer] and 0 <= s[_offer(s, offer) + COLUMN_AT] - column < width:
-            _set(s, offer, False)
-    size = 0
-    for item in range(s[ITEMS]):
-        if s[s[MISSING] + item] > 0:
-            queue[size] = item
-            size += 1
-    return _shuffled(s, queue, size)
-
-
-@kernel
-def _any_chosen(s):
-    """A random chosen offer."""
-    offer = _rand(s, s[OFFER_COUNT])
-    while not s[s[CHOSEN] + offer]:
-        offer = (offer + 1) % s[OFFER_COUNT]
-    return offer
-
-
-@kernel
-def ruin_and_recreate(flat, s, work, best, kept, costs, tries, threshold):
-    """`tries` times: give up some bins, serve their items again, keep it if not much longer.
-
-    `costs` is [current, best]; `kept` and `best` are the choices that belong to them.
-    """
-    queue = np.zeros(s[ITEMS] + 12, np.int64)
-    for _ in range(tries):
-        ban = -1
-        kind = _rand(s, 5)
-        if kind < 2:
-            size = _ruin_items(s, queue)
-        elif kind < 3:
-            size = _flood_column(s, queue)
-        else:
-            column = s[_offer(s, _any_chosen(s)) + COLUMN_AT]
-            size = _ruin_columns(s, queue, column, 1 + _rand(s, 2))
-            ban = column if _rand(s, 4) else -1
-        noise = 0.5 if _rand(s, 3) == 0 else 0.0
-        serve(flat, s, work, queue, size, noise, ban, size < 5 and _rand(s, 2) == 0)
-        for k in range(size):
-            _prune(flat, s, work, queue[k])
-        length = _sweep(flat, s, work) + flat[SPURS]
-        if length <= costs[0] * (1.0 + threshold):
-            costs[0] = length
-            _save(s, kept)
-            if length < costs[1]:
-                costs[1] = length
-                _save(s, best)
-        else:
-            _restore(s, kept)
-
-
-@kernel
-def restart(s, best, kept, costs):
-    """Go on from the best choice."""
-    _restore(s, best)
-    kept[:] = best
-    costs[0] = costs[1]
+        prune(flat, s, work, item)
+    return sweep(flat, s, work) + flat[SPURS]

@@ -164,7 +164,7 @@ def walk_across(flat, column, pitch, work, old, new, back):
 
 
 @kernel
-def _doors(flat, column, work, old, new, back):
+def walk_doors(flat, column, work, old, new, back):
     """Tour ends and hub legs of a column; where the result is."""
     for door in range(flat[flat[DOOR_PTR] + column], flat[flat[DOOR_PTR] + column + 1]):
         _fill(work, new, flat[STATES])
@@ -186,13 +186,13 @@ def walk_column(flat, mask, base, column, work, old, new, back):
     slots = flat[LEVELS] + 1
     both = old + new
     if back:
-        old = _doors(flat, column, work, old, new, True)
+        old = walk_doors(flat, column, work, old, new, True)
     for number in range(slots):
         slot = slots - 1 - number if back else number
         if walk_slot(flat, mask, base, column, slot, work, old, both - old, back):
             old = both - old
     if not back:
-        old = _doors(flat, column, work, old, both - old, False)
+        old = walk_doors(flat, column, work, old, both - old, False)
     return old
 
 

@@ -1,0 +1,181 @@
+"""Prices for the items wanted, and the tours that pay best at them (scattered storage).
+
+Problem: a walk that must bring every item is hard; one that may bring what pays is a shortest path
+through the steps of a course. The prices that make its length plus all prices as large as possible
+say where a good tour goes, and that sum is a lower bound on every tour.
+Shape: a slot is walked through, or entered from one or both ends as far as it pays; `Stall.rest`
+holds for every step and state how long the rest of the tour is, less what it pays.
+Units: mm, base units. Guarantees: `bound` never exceeds the shortest tour.
+Source: Lagrangian relaxation of the demand in the state graph of Hessler and Irnich (2024), prices
+by subgradients (Held and Karp 1971).
+"""
+
+import numpy as np
+
+from wms.planning.floor import THROUGH
+from wms.planning.jit import kernel
+from wms.planning.scattered_course import (
+    BOTTOM,
+    EDGE,
+    FAR,
+    HOW,
+    KEY,
+    MOVES,
+    POINTERS,
+    SLOT,
+    TOP,
+    WAYS,
+)
+
+SLACK = 1e-6
+# Cells of `Stall.at` per slot: how far up from below, how far down from above, the two of a gap.
+UP_TO, DOWN_TO, GAP_UP, GAP_DOWN = range(4)
+# Cells of `Stall.gauge`: the bound so far, length of a step, rounds without a better bound.
+BOUND, SCALE, STALE = range(3)
+PATIENCE = 5
+
+
+@kernel
+def slot_pay(course, stall, key):
+    """Walk less pay of the ways to walk a slot, left in `ways`; where to turn is left in `at`."""
+    first, last = stall.first[key], stall.first[key + 1]
+    height, item, units, prices = stall.height, stall.item, stall.units, stall.prices
+    ways, at = stall.ways, stall.at
+    bottom, top = course.slots[key, BOTTOM], course.slots[key, TOP]
+    through = course.slots[key, HOW] == THROUGH
+    edge = course.slots[key, EDGE]
+    for way in range(1, WAYS):
+        ways[way] = FAR
+    total = 0.0
+    for k in range(first, last):
+        total += prices[item[k]] * units[k]
+    below, up_to, paid = FAR, first, 0.0
+    for k in range(first, last):
+        if through and k > first:
+            cost = below + 2 * (top - height[k]) - (total - paid)
+            if cost < ways[5]:
+                ways[5], at[key, GAP_UP], at[key, GAP_DOWN] = cost, up_to, k
+        if not through and height[k] >= edge:
+            break
+        paid += prices[item[k]] * units[k]
+        cost = 2 * (height[k] - bottom) - paid
+        if cost < below:
+            below, up_to = cost, k + 1
+    ways[3], at[key, UP_TO], paid = below, up_to, 0.0
+    for k in range(last - 1, first - 1, -1):
+        if not through and height[k] < edge:
+            break
+        paid += prices[item[k]] * units[k]
+        cost = 2 * (top - height[k]) - paid
+        if cost < ways[4]:
+            ways[4], at[key, DOWN_TO] = cost, k
+    if through:
+        ways[1] = top - bottom - total
+        ways[2] = 2 * (top - bottom) - total
+    else:
+        ways[5], at[key, GAP_UP], at[key, GAP_DOWN] = ways[3] + ways[4], up_to, at[key, DOWN_TO]
+
+
+@kernel
+def look_ahead(course, stall):
+    """Fill `rest` from the last step to the first; walk less pay of the tour that pays best."""
+    rest, steps, after, ways = stall.rest, course.steps, course.after, stall.ways
+    pointers, targets, lengths = course.pointers, course.targets, course.lengths
+    count, last = len(course.accepting), len(steps)
+    for state in range(count):
+        rest[last, state] = 0.0 if course.accepting[state] else FAR
+    for step in range(last - 1, -1, -1):
+        if steps[step, KEY] >= 0:
+            slot_pay(course, stall, steps[step, KEY])
+            slot = steps[step, SLOT]
+            for state in range(count):
+                best = rest[step + 1, state]
+                for way in range(1, WAYS):
+                    there = after[slot, state, way]
+                    if there >= 0:
+                        best = min(best, ways[way] + rest[step + 1, there])
+                rest[step, state] = best
+        else:
+            fan, moves = steps[step, POINTERS], steps[step, MOVES]
+            for state in range(count):
+                best = FAR
+                for move in range(moves + pointers[fan + state], moves + pointers[fan + state + 1]):
+                    best = min(best, lengths[move] + rest[step + 1, targets[move]])
+                rest[step, state] = best
+    return rest[0, 0]
+
+
+@kernel
+def _follow(course, stall):
+    """Mark the offers on the tour that pays best (after `look_ahead`)."""
+    rest, steps, ways, at = stall.rest, course.steps, stall.ways, stall.at
+    stall.taken[:] = 0
+    state = 0
+    for step in range(len(steps)):
+        wanted = rest[step, state] + SLACK
+        key = steps[step, KEY]
+        if key < 0:
+            fan, move = course.pointers[steps[step, POINTERS] + state], steps[step, MOVES]
+            move += fan
+            while course.lengths[move] + rest[step + 1, course.targets[move]] > wanted:
+                move += 1
+            state = course.targets[move]
+            continue
+        if rest[step + 1, state] <= wanted:
+            continue
+        slot_pay(course, stall, key)
+        first, last = stall.first[key], stall.first[key + 1]
+        way, slot = 1, steps[step, SLOT]
+        while (
+            course.after[slot, state, way] < 0
+            or ways[way] + rest[step + 1, course.after[slot, state, way]] > wanted
+        ):
+            way += 1
+        state = course.after[slot, state, way]
+        up_to, down_to = last, last
+        if way == 3:
+            up_to = at[key, UP_TO]
+        elif way == 4:
+            up_to, down_to = first, at[key, DOWN_TO]
+        elif way == 5:
+            up_to, down_to = at[key, GAP_UP], at[key, GAP_DOWN]
+        stall.taken[first:up_to] = 1
+        stall.taken[down_to:last] = 1
+
+
+@kernel
+def bargain(course, stall, best, rounds):
+    """`rounds` times: the tour that pays best, then dearer what it lacks and cheaper the rest.
+
+    `best` is the walk of a known tour. True when a tour brings just what is wanted: it then is as
+    short as the bound says.
+    """
+    gauge, prices, demand = stall.gauge, stall.prices, stall.demand
+    items = len(prices)
+    missing = np.zeros(items)
+    for _ in range(rounds):
+        bound = look_ahead(course, stall)
+        _follow(course, stall)
+        for item in range(items):
+            bound += prices[item] * demand[item]
+            missing[item] = 1.0
+        for k in range(len(stall.taken)):
+            if stall.taken[k]:
+                missing[stall.item[k]] -= stall.units[k] / demand[stall.item[k]]
+        gauge[STALE] += 1
+        if bound > gauge[BOUND] + SLACK:
+            gauge[BOUND], gauge[STALE] = bound, 0
+            stall.best_prices[:] = prices
+        elif gauge[STALE] >= PATIENCE:
+            gauge[SCALE] *= 0.6
+            gauge[STALE] = 0
+        norm = 0.0
+        for item in range(items):
+            if prices[item] > 0 or missing[item] > 0:
+                norm += missing[item] * missing[item]
+        if norm < SLACK:
+            return True
+        step = gauge[SCALE] * max(best - bound, 1.0) / norm
+        for item in range(items):
+            prices[item] = max(0.0, prices[item] + step * missing[item] / demand[item])
+    return False
