@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -95,9 +96,19 @@ async def browser(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with world.db.transaction() as tx:
         await tx.execute(text("UPDATE app_user SET email = 'sue@house.test' WHERE code = 'SUE'"))
+    async with office(settings, provider) as client:
+        yield client
+
+
+@asynccontextmanager
+async def office(
+    settings: Settings, provider: Provider, claim: str = "email"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at an office that asks this provider."""
     ours = msgspec.structs.replace(
-        settings, oidc_issuer=provider.issuer, oidc_client_id="wms", oidc_client_secret=SECRET
-    )
+        settings, oidc_issuer=provider.issuer, oidc_client_id="wms", oidc_client_secret=SECRET,
+        oidc_claim=claim,
+    )  # fmt: skip
     app = create_app(ours, background=False)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"accept": "text/html"}
@@ -155,6 +166,20 @@ async def test_an_admin_enters_whose_company_account_it_is(
     provider.says = {"email": "sue@house.test"}
     await finish(browser, await begin(browser, provider))
     assert (await browser.get("/office/access/clients")).status_code == 200  # it is ADA now
+
+
+async def test_a_claim_that_holds_our_code_is_never_taken_for_an_address(
+    browser: httpx.AsyncClient, settings: Settings, provider: Provider
+) -> None:
+    """A name that people choose at the provider must not be somebody's address here."""
+    async with office(settings, provider, claim="preferred_username") as other:
+        for name, words in (("sue@house.test", "nobody here"), ("sue", "nobody here")):
+            provider.says = {"preferred_username": name, "email": "sue@house.test"}
+            came = await finish(other, await begin(other, provider))
+            assert (came.status_code, words in came.text) == (401, True), name
+        provider.says = {"preferred_username": "SUE", "email": "x@house.test"}
+        came = await finish(other, await begin(other, provider))
+        assert (came.status_code, came.headers["location"]) == (303, "/office")
 
 
 async def test_every_way_the_answer_may_be_wrong_leaves_nobody_signed_in(

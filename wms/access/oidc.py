@@ -72,8 +72,7 @@ class IdToken(msgspec.Struct, kw_only=True):
 FIND = text(
     """
     SELECT id AS user_id, code, pin_hash, failed_pins FROM app_user
-     WHERE active AND (lower(email) = lower(:who) OR (:by_code AND code = :who))
-     ORDER BY (email IS NOT NULL) DESC LIMIT 1
+     WHERE active AND CASE WHEN :by_code THEN code = :who ELSE lower(email) = lower(:who) END
     """
 )
 
