@@ -229,7 +229,19 @@ async def test_a_wave_costs_the_same_number_of_statements(world: World, orders: 
         promises = await allocate_lines(tx, w.stamp(world), lines)
         sa.event.remove(world.db.engine.sync_engine, "before_cursor_execute", counted)
     assert sum(promise.qty for promise in promises) == 3 * orders
-    assert count == 4
+    assert count == 8
+
+
+async def test_of_equal_bins_the_one_with_the_shortest_walk_is_promised(world: World) -> None:
+    far, near = "A-01-10", "A-02-01"  # the numbers of the bins say the opposite
+    for name in (far, near):
+        await w.stock(world, "MUG", name, 40)
+    order = (await w.order(world, "SO-1", ("MUG", 3)))["id"]
+    async with world.db.transaction() as tx:
+        [promise] = await allocate_lines(
+            tx, w.stamp(world), await lines_of(tx, world, [order])
+        )
+    assert promise.bin_id == world.bins[near]
 
 
 async def test_stock_is_locked_over_the_index_of_items(world: World) -> None:

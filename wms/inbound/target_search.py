@@ -4,6 +4,7 @@ Space is promised the moment it is chosen: the bins are locked before the plan i
 plan is made again when one of them changed meanwhile (invariant 9).
 """
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from wms.inbound.targets import IDEAL, Candidate, Plan, choose_targets
 from wms.inventory import space
 from wms.inventory.fits import Load, Room
 from wms.inventory.space import Held
+from wms.masterdata.floor_plan import load_layout
 from wms.stamp import Stamp
 
 ATTEMPTS = 8
@@ -56,6 +58,7 @@ async def find_targets(
         ideal=IDEAL[velocity.get(biggest.item_id, "c")],
         item_ids=[load.item_id for load in loads], not_bin_ids=list(not_bin_ids),
     )  # fmt: skip
+    near = await _walked(tx, stamp, near, from_bin_id)
     known = await rooms_of(tx, stamp, [each.bin_id for each in near], not_task_ids)
     for _attempt in range(ATTEMPTS):
         plan = choose_targets(loads, velocity, [
@@ -71,6 +74,27 @@ async def find_targets(
         # Somebody was quicker; look at all bins again, or each try learns of one full bin only.
         known = await rooms_of(tx, stamp, [each.bin_id for each in near], not_task_ids)
     return Plan(puts=[], left=list(loads))
+
+
+async def _walked(
+    tx: Tx, stamp: Stamp, near: Sequence[_Near], from_bin_id: int
+) -> list[_Near]:
+    """The candidates with the walks that tours will have; what cannot be reached drops out.
+
+    The statement that found them measures as the crow flies, so without a map that stands.
+    """
+    layout, depot = await load_layout(tx, stamp, [each.bin_id for each in near] + [from_bin_id])
+    if layout is None:
+        return list(near)
+    found: list[_Near] = []
+    for each in near:
+        up_m = layout.spot_of[str(each.bin_id)].z_mm / 1000
+        from_stage = layout.distance_mm(str(from_bin_id), str(each.bin_id))
+        to_pack = layout.distance_mm(str(each.bin_id), depot)
+        if math.isfinite(from_stage + to_pack):
+            found.append(_Near(each.bin_id, from_stage / 1000 + up_m, to_pack / 1000 + up_m, 0.0))
+    far = max((max(each.to_pack_m for each in found), near[0].farthest_m)) if found else 0.0
+    return [msgspec.structs.replace(each, farthest_m=far) for each in found]
 
 
 async def rooms_of(

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from wms.db import Tx, row
 from wms.inventory import allocations
-from wms.inventory.allocations import Promise
+from wms.inventory.allocations import Promise, Stock
+from wms.masterdata.floor_plan import walks_from_depot
 from wms.outbound import rules
 from wms.outbound.orders import standing
 from wms.outbound.rules import Demand
@@ -56,7 +57,7 @@ async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> list[Pr
 
     A line gets its soft promise, and more only from what no other order was promised. Orders with
     `whole` lines get everything or nothing. Lock the items and the orders first.
-    Locks balances in key order. Four statements, however many lines.
+    Locks balances in key order. Eight statements at most, however many lines.
     """
     promises: list[Promise] = []
     got: dict[int, int] = {}
@@ -71,7 +72,8 @@ async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> list[Pr
         for demand in wanted:
             needs[demand.item_id] = needs.get(demand.item_id, 0) + demand.qty
         stocks = await allocations.lock_stock(tx, stamp, needs)
-        choice = rules.choose(wanted, stocks, spare)
+        walks = await _walks(tx, stamp, stocks)
+        choice = rules.choose(wanted, stocks, spare, walks)
         promises += await allocations.allocate(tx, stamp, choice.takes, stocks)
         got = sum_by_line(promises)
         seen: dict[int, int] = {}
@@ -86,6 +88,15 @@ async def allocate_lines(tx: Tx, stamp: Stamp, lines: Sequence[Line]) -> list[Pr
             if each.order_id in again and got.get(each.order_line_id, 0) < each.qty
         ]
     return promises
+
+
+async def _walks(tx: Tx, stamp: Stamp, stocks: Sequence[Stock]) -> dict[int, float]:
+    """How far each bin is, where an item lies in several that rotation holds equal."""
+    places: dict[tuple[int, rules.Rank], set[int]] = {}
+    for stock in stocks:
+        places.setdefault((stock.item_id, rules.rank(stock)), set()).add(stock.bin_id)
+    chosen_among = {bin_id for bins in places.values() if len(bins) > 1 for bin_id in bins}
+    return await walks_from_depot(tx, stamp, sorted(chosen_among)) if chosen_among else {}
 
 
 def sum_by_line(promises: Sequence[Promise]) -> dict[int, int]:
@@ -135,7 +146,7 @@ async def reallocate(
         demand = Demand(
             order_id=line.order_id, order_line_id=order_line_id, item_id=line.item_id, qty=left
         )
-        choice = rules.choose([demand], stocks)
+        choice = rules.choose([demand], stocks, walks=await _walks(tx, stamp, stocks))
         promises += await allocations.allocate(tx, stamp, choice.takes, stocks)
         if not choice.missing:
             break

@@ -52,7 +52,7 @@ TRIPS = text(
 DUES = text(
     """
     SELECT o.id AS order_id, o.external_id, o.cutoff_at, o.carrier_id, c.code AS carrier,
-           o.state = 'packed' AS packed
+           o.state = 'packed' AS packed, o.state = 'open' AS fresh
       FROM outbound_order o JOIN carrier c ON c.id = o.carrier_id
      WHERE o.warehouse_id = :warehouse_id AND o.hold_reason = '' AND o.cancel_requested = ''
        AND (o.state IN ('released', 'picking', 'picked', 'packed')

@@ -65,6 +65,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     carrier_id: int
     carrier: str
     packed: bool = False
+    fresh: bool = False  # not released yet
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +92,7 @@ class CutoffForecast(msgspec.Struct, frozen=True, kw_only=True):
     carrier: str
     orders: int
     packed: int
+    fresh: int
     done_at: datetime
     spare_s: float
     missed: int  # orders whose truck is gone already
@@ -216,6 +218,7 @@ def _by_cutoff(
         found.append(CutoffForecast(
             cutoff_at=cutoff_at, carrier_id=group[0].carrier_id, carrier=carrier,
             orders=len(left), packed=len(group) - len(left), spare_s=spare,
+            fresh=sum(due.fresh for due in left),
             done_at=cutoff_at - timedelta(seconds=spare), missed=len(left) if gone else 0,
             late=tuple(Late(order_id=o, external_id=names[o], by_s=-s) for s, o in late),
         ))  # fmt: skip

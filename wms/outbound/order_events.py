@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from wms.db import Tx, row, rows
 from wms.errors import NotFound
@@ -139,9 +140,10 @@ async def bump_all(
     tx: Tx, stamp: Stamp, order_ids: Sequence[int], **changes: Any
 ) -> list[OrderHead]:
     """`bump` for many orders in one statement; take them first, in the order of their ids."""
+    ids = sa.literal(list(order_ids), ARRAY(sa.BigInteger))  # one parameter however many orders
     statement = (
         sa.update(table)
-        .where(table.c.warehouse_id == stamp.warehouse_id, table.c.id.in_(order_ids))
+        .where(table.c.warehouse_id == stamp.warehouse_id, table.c.id == sa.any_(ids))
         .values(version=table.c.version + 1, **changes)
         .returning(*_RETURNING)
     )

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from wms.db import Db, Tx, rows
 from wms.inventory import allocations
+from wms.masterdata.floor_plan import load_layout
 from wms.outbound import rules, wave_sql
 from wms.outbound.allocation import Line
 from wms.outbound.floor_work import Floor, load_floor, shift_of
@@ -27,7 +28,7 @@ from wms.outbound.wave_plan import (
     plan_simply,
     plan_tours,
 )
-from wms.outbound.wave_problem import get_setting, load_layout
+from wms.outbound.wave_problem import get_setting
 from wms.planning.pool import PlanFailed, PlanTimeout, offload
 from wms.stamp import Stamp
 
@@ -145,7 +146,11 @@ async def _problem(tx: Tx, stamp: Stamp, order_ids: Sequence[int], floor: Floor)
         for line in lines
     ]  # fmt: skip
     spare = {item_id: each.spare for item_id, each in stand.items()}
-    takes = rules.choose(demands, stocks, spare).takes
+    layout, depot = await load_layout(tx, stamp, sorted({stock.bin_id for stock in stocks}))
+    walks = {} if layout is None else {
+        stock.bin_id: layout.distance_mm(depot, str(stock.bin_id)) for stock in stocks
+    }  # fmt: skip
+    takes = rules.choose(demands, stocks, spare, walks).takes
     order_of = {line.order_line_id: line.order_id for line in lines}
     stock_of = {stock.balance_id: stock for stock in stocks}
     sizes = {each.item_id: each for each in await rows(tx, SIZES, _Sizes, item_ids=sorted(needs))}
@@ -160,7 +165,6 @@ async def _problem(tx: Tx, stamp: Stamp, order_ids: Sequence[int], floor: Floor)
             **msgspec.structs.asdict(size),
         ))  # fmt: skip
     setting = await get_setting(tx, stamp)
-    layout, depot = await load_layout(tx, stamp, sorted({pick.bin_id for pick in picks}))
     going = {pick.order_id for pick in picks}
     orders = await rows(tx, ORDERS, WaveOrder, **here, ids=sorted(going))
     return Problem(

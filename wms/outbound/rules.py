@@ -1,7 +1,7 @@
 """What outbound decides without a database: which stock serves whom, and why an order waits.
 
 Rotation: first expired first out for items rotated by expiry, else first in first out by the day of
-receipt; of equals a pick face before reserve, then as few bins as can be.
+receipt; of equals a pick face before reserve, then as few bins as can be, then the shortest walk.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,14 +47,15 @@ def rank(stock: Stock) -> Rank:
 class Shelf:
     """What is left of the stock of one item while demands are served."""
 
-    def __init__(self, stocks: Iterable[Stock]) -> None:
+    def __init__(self, stocks: Iterable[Stock], walks: Mapping[int, float]) -> None:
         groups: dict[Rank, list[Stock]] = {}
         for stock in stocks:
             groups.setdefault(rank(stock), []).append(stock)
         self.groups = [
-            sorted(groups[key], key=lambda s: (s.pick_sequence, s.balance_id))
+            sorted(groups[key], key=lambda s: (walks.get(s.bin_id, 0.0), s.pick_sequence,
+                                               s.balance_id))
             for key in sorted(groups)
-        ]
+        ]  # fmt: skip
         self.left = {stock.balance_id: stock.free for group in self.groups for stock in group}
 
     def take(self, qty: int) -> list[tuple[int, int]]:
@@ -90,18 +91,21 @@ class Shelf:
 
 
 def choose(
-    demands: Sequence[Demand], stocks: Sequence[Stock], unpromised: Mapping[int, int] | None = None
+    demands: Sequence[Demand],
+    stocks: Sequence[Stock],
+    unpromised: Mapping[int, int] | None = None,
+    walks: Mapping[int, float] | None = None,
 ) -> Choice:
     """Serve demands in their order; lines of one order stand together.
 
     `unpromised` is what of each item no soft promise claims: a line gets its own promise and beyond
     it only from there, so an order that came first keeps its goods however late it is released.
-    Without it nothing is held back for others.
+    Without it nothing is held back for others. `walks` says how far each bin is, in mm.
     """
     by_item: dict[int, list[Stock]] = {}
     for stock in stocks:
         by_item.setdefault(stock.item_id, []).append(stock)
-    shelves = {item_id: Shelf(found) for item_id, found in by_item.items()}
+    shelves = {item_id: Shelf(found, walks or {}) for item_id, found in by_item.items()}
     spare = None if unpromised is None else dict(unpromised)
     takes: list[Take] = []
     missing: dict[int, int] = {}

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from wms.db import Db, Tx, row, rows
 from wms.inventory import space
-from wms.outbound.wave_problem import load_layout
+from wms.masterdata.floor_plan import load_layout
 from wms.planning.pool import offload
 from wms.planning.slot import PickFace, SlotItem, SlotPlan, SlotRules, plan_slots
 from wms.planning.stop import MaxSeconds

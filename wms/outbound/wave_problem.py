@@ -3,12 +3,12 @@
 import msgspec
 
 from wms.db import Tx, row, rows
+from wms.masterdata.floor_plan import load_layout
 from wms.outbound import wave_sql as sql
 from wms.outbound.carton_plan import BoxProblem, Content
 from wms.outbound.floor_work import load_floor, shift_of
 from wms.outbound.wave_plan import Pick, Problem, WaveOrder, first_rank
 from wms.planning.cartonize import CartonType
-from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
 from wms.stamp import Stamp
 
 
@@ -19,10 +19,6 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     tote_mm3: int = 60_000_000
     tote_g: int = 20_000
     plan_seconds: int = 5
-
-
-class _Level(msgspec.Struct):
-    y_mm: int
 
 
 async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
@@ -59,16 +55,3 @@ async def load_boxes(tx: Tx, stamp: Stamp, wave_id: int) -> BoxProblem:
 async def get_setting(tx: Tx, stamp: Stamp) -> Setting:
     found = await row(tx, sql.SETTING, Setting, warehouse_id=stamp.warehouse_id)
     return found or Setting()
-
-
-async def load_layout(tx: Tx, stamp: Stamp, bin_ids: list[int]) -> tuple[Layout | None, str]:
-    """The walkable warehouse with these bins and the depot, or None where it was not drawn."""
-    here = {"warehouse_id": stamp.warehouse_id}
-    aisles = await rows(tx, sql.AISLES, AisleLine, **here)
-    levels = await rows(tx, sql.CROSS_AISLES, _Level, **here)
-    depot = await row(tx, sql.DEPOT, Spot, **here)
-    if depot is None or not aisles or not levels:
-        return None, ""
-    spots = await rows(tx, sql.SPOTS, Spot, **here, ids=[i for i in bin_ids if str(i) != depot.id])
-    crosses = tuple(CrossAisle(level.y_mm) for level in levels)
-    return Layout(tuple(aisles), crosses, (*spots, depot)), depot.id

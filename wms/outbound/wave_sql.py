@@ -59,28 +59,6 @@ WAVE_PICKS = text(
      ORDER BY a.id
     """
 )
-AISLES = text(
-    """
-    SELECT CAST(id AS text) AS id, x_mm, least(y_from_mm, y_to_mm) AS y_from_mm,
-           greatest(y_from_mm, y_to_mm) AS y_to_mm, direction, blocked
-      FROM aisle WHERE warehouse_id = :warehouse_id ORDER BY id
-    """
-)
-CROSS_AISLES = text("SELECT y_mm FROM cross_aisle WHERE warehouse_id = :warehouse_id ORDER BY y_mm")
-SPOTS = text(
-    """
-    SELECT CAST(id AS text) AS id, x_mm, y_mm, z_mm, CAST(aisle_id AS text) AS aisle_id
-      FROM bin WHERE warehouse_id = :warehouse_id AND id = ANY (CAST(:ids AS bigint[])) ORDER BY id
-    """
-)
-# Carts start and end at a pack station; without one, at the dock.
-DEPOT = text(
-    """
-    SELECT CAST(id AS text) AS id, x_mm, y_mm, z_mm, CAST(NULL AS text) AS aisle_id
-      FROM bin WHERE warehouse_id = :warehouse_id AND kind IN ('pack', 'dock') AND NOT blocked
-     ORDER BY kind <> 'pack', code LIMIT 1
-    """
-)
 # What is promised, picked already or just being packed; what is short by then stays out.
 CONTENTS = text(
     """
