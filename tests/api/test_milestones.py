@@ -185,6 +185,8 @@ async def test_a_call_that_cannot_be_read_is_read_again_when_its_members_change(
     heard = await erp.post("/hooks/easy", **call(hook, "m-1", body_of()))
     assert (heard.status_code, heard.json()["rejected"]) == (202, 1)
     assert await scalar(world, "SELECT state FROM hook_message") == "failed"
+    wrong = "SELECT subject FROM exception WHERE state = 'open'"
+    assert await scalar(world, wrong) == "hooks/easy"
     members = {"tracking_no": "/tracker/code", "raw_code": "/status", "occurred_at": "/datetime"}
     changed = await erp.put("/v1/hook-connections/easy",
                             json={"source": "easypost", "members": members,
@@ -194,3 +196,26 @@ async def test_a_call_that_cannot_be_read_is_read_again_when_its_members_change(
         await tx.execute(text("UPDATE hook_message SET received_at = now() - interval '1 hour'"))
     assert await follow_carriers(world.db) == 1
     assert await scalar(world, "SELECT state FROM hook_message") == "done"
+    assert await scalar(world, wrong) is None
+
+
+async def test_connections_are_listed_switched_off_and_on_again_by_their_partner(
+    app: Litestar, erp: httpx.AsyncClient, world: World
+) -> None:
+    hook = await connection(erp)
+    shown = await erp.get("/v1/hook-connections/easy")
+    assert shown.json()["list_at"] == "/result/events"
+    assert "secret" not in shown.json()
+    assert (await erp.get("/v1/hook-connections")).json() == {"connections": [shown.json()]}
+    off = await erp.delete("/v1/hook-connections/easy")
+    assert (off.status_code, off.json()["active"]) == (200, False)
+    refused = await erp.post("/hooks/easy", **call(hook, "m-1", body_of()))
+    assert (refused.status_code, refused.json()["code"]) == (403, "ConnectionOff")
+    assert await scalar(world, "SELECT count(*) FROM hook_message") == 0
+    await erp.put("/v1/hook-connections/easy", json={"source": "easypost"})
+    assert (await erp.post("/hooks/easy", **call(hook, "m-1", b"{}"))).status_code == 202
+    async with partner(app, world, "OTHER") as other:
+        assert (await other.get("/v1/hook-connections")).json() == {"connections": []}
+        for method in ("GET", "DELETE"):
+            answer = await other.request(method, "/v1/hook-connections/easy")
+            assert answer.json()["code"] == "NoSuchConnection"

@@ -3,6 +3,7 @@
     POST /v1/milestones                           one as JSON, or many as NDJSON
     GET, PUT /v1/milestone-codes/{source}         a partner's words for canonical codes
     PUT  /v1/hook-connections/{connection}        who may call us; answers its secret, once
+    GET  /v1/hook-connections                     the partner's own; GET, DELETE one
     POST /hooks/{connection}                      a call, signed as Standard Webhooks says
 
 A status is never refused for being late, and an unknown tracking number waits for its carton.
@@ -11,7 +12,7 @@ A status is never refused for being late, and an unknown tracking number waits f
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.exceptions import ClientException
 from sqlalchemy import text
 
@@ -39,6 +40,8 @@ LINES_MAX, CHUNK, TRIES = 1000, 100, 3
 Code = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(rules.CODES)})$")]
 RawCode = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[^\\x00]+$")]
 CODES = "/v1/milestone-codes/{source:str}"
+CONNECTIONS = "/v1/hook-connections"
+CONNECTION = CONNECTIONS + "/{connection:str}"
 
 FORGET_CODES = text("DELETE FROM milestone_code WHERE source = :source")
 PUT_CODE = text(
@@ -59,6 +62,12 @@ class CodeTable(msgspec.Struct):
     """Raw code (any case) -> canonical code. It goes before the tables we know."""
 
     codes: Annotated[dict[RawCode, Code], msgspec.Meta(max_length=500)]
+
+
+class ConnectionList(msgspec.Struct):
+    """Connections of one partner."""
+
+    connections: list[Connection]
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,15 +190,15 @@ async def get_codes(request: REQUEST) -> Response[Any]:
     return json({"codes": codes})
 
 
-@put("/v1/hook-connections/{connection:str}", status_code=200,
+@put(CONNECTION, status_code=200,
      summary="Let somebody send signed webhooks",
      **describe("milestones:write", takes=ConnectionDoc,
                 answers={200: Connection, 201: Connection},
                 refuses=("malformed-body", "validation-failed", "bad-request",
                          "conflict")))  # fmt: skip
 async def put_connection(request: REQUEST) -> Response[Any]:
-    """201 with the signing secret, which is shown once; 200 changed. What could not be read before
-    is read again."""
+    """201 with the signing secret, which is shown once; 200 changed, and switched on again. What
+    could not be read before is read again."""
     client = await client_with(request, "milestones:write")
     code = _word(request, "connection")
     if not code.isascii() or not code.replace("-", "").replace("_", "").isalnum():
@@ -199,6 +208,35 @@ async def put_connection(request: REQUEST) -> Response[Any]:
     async with request.app.state.db.transaction() as tx:
         made = await hooks.put_connection(tx, client, code, document, vault)
     return json(made, 201 if made.outcome == "created" else 200)
+
+
+@get(CONNECTIONS, summary="Connections of this partner",
+     **describe("milestones:write", answers={200: ConnectionList}))  # fmt: skip
+async def list_connections(request: REQUEST) -> Response[Any]:
+    """By code, also those that are switched off. Secrets are not shown again."""
+    client = await client_with(request, "milestones:write")
+    async with request.app.state.db.reading() as tx:
+        return json(ConnectionList(await hooks.list_connections(tx, client)))
+
+
+@get(CONNECTION, summary="One connection",
+     **describe("milestones:write", answers={200: Connection},
+                refuses=("bad-request", "not-found")))  # fmt: skip
+async def get_connection(request: REQUEST) -> Response[Any]:
+    client = await client_with(request, "milestones:write")
+    async with request.app.state.db.reading() as tx:
+        return json(await hooks.get_connection(tx, client, _word(request, "connection")))
+
+
+@delete(CONNECTION, status_code=200, summary="Switch a connection off",
+        **describe("milestones:write", answers={200: Connection},
+                   refuses=("bad-request", "not-found")))  # fmt: skip
+async def switch_off(request: REQUEST) -> Response[Any]:
+    """Its calls are refused from now on; what it sent stays. `PUT` switches it on again, with the
+    same secret."""
+    client = await client_with(request, "milestones:write")
+    async with request.app.state.db.transaction() as tx:
+        return json(await hooks.switch_off(tx, client, _word(request, "connection")))
 
 
 @post("/hooks/{connection:str}", status_code=202, request_max_body_size=hooks.BODY_MAX,
@@ -241,4 +279,7 @@ def _word(request: REQUEST, name: str) -> str:
     return given
 
 
-HANDLERS = [post_milestones, put_codes, get_codes, put_connection, hear]
+HANDLERS = [
+    post_milestones, put_codes, get_codes, put_connection, list_connections, get_connection,
+    switch_off, hear,
+]  # fmt: skip

@@ -27,6 +27,8 @@ from wms.db import Tx, row, rows
 from wms.documents import DocumentError
 from wms.errors import Conflict, Denied, NotFound
 from wms.events.keys import HMAC, SealedSecret, Vault, new_secret
+from wms.exceptions import life
+from wms.exceptions.following import briefly
 from wms.stamp import Stamp
 
 TOLERANCE = timedelta(minutes=5)
@@ -43,6 +45,10 @@ class SignatureWrong(Denied):
     say = "The signature of this message is wrong, or it is older than five minutes."
 
 
+class ConnectionOff(Denied):
+    say = "Connection {connection} is switched off. Whoever made it can switch it on again."
+
+
 class ConnectionTaken(Conflict):
     say = "There is a connection {connection} of somebody else."
 
@@ -57,12 +63,14 @@ class ConnectionDoc(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A connection; `secret` is shown once, when it is made."""
+    """A connection; `secret` is shown once, when it is made. Calls of one that is not `active` are
+    refused."""
 
     code: str
     source: str
     members: dict[str, str]
     url: str
+    active: bool
     list_at: str = ""
     outcome: str = ""
     secret: str = ""
@@ -87,6 +95,7 @@ class _Kept(msgspec.Struct, kw_only=True):
     members: str
     kid: str
     sealed: Any
+    active: bool
 
     def read_members(self) -> dict[str, str]:
         return msgspec.json.decode(self.members, type=dict[str, str])
@@ -100,11 +109,13 @@ class _Message(msgspec.Struct, kw_only=True):
 
 _KEPT = """
     SELECT id, code, client, warehouse_ids, owner_ids, source, CAST(members AS text) AS members,
-           kid, sealed
-      FROM hook_connection WHERE active
+           kid, sealed, active
+      FROM hook_connection
 """
-FIND = text(f"{_KEPT} AND code = :code")
-BY_ID = text(f"{_KEPT} AND id = :id")
+FIND = text(f"{_KEPT} WHERE code = :code")
+BY_ID = text(f"{_KEPT} WHERE id = :id")
+OF_CLIENT = text(f"{_KEPT} WHERE client = :client ORDER BY code")
+SWITCH_OFF = text("UPDATE hook_connection SET active = false WHERE id = :id")
 CREATE = text(
     """
     INSERT INTO hook_connection (code, client, warehouse_ids, owner_ids, source, members, kid,
@@ -118,7 +129,7 @@ CREATE = text(
 CHANGE = text(
     """
     UPDATE hook_connection SET source = :source, members = CAST(:members AS jsonb),
-           warehouse_ids = :warehouse_ids, owner_ids = :owner_ids
+           warehouse_ids = :warehouse_ids, owner_ids = :owner_ids, active = true
      WHERE code = :code
     """
 )
@@ -165,7 +176,7 @@ class _Id(msgspec.Struct):
 async def put_connection(
     tx: Tx, client: ApiClient, code: str, document: ConnectionDoc, vault: Vault
 ) -> Connection:
-    """Make or change a connection; messages of it that failed are read again.
+    """Make or change a connection, and switch it on; messages of it that failed are read again.
 
     Raises ConnectionTaken.
     """
@@ -187,8 +198,46 @@ async def put_connection(
         outcome, shown = "updated", ""
     return Connection(
         code=code, source=document.source, members=dict(document.members),
-        list_at=document.list_at, url=f"/hooks/{code}", outcome=outcome, secret=shown,
+        list_at=document.list_at, url=_url(code), active=True, outcome=outcome, secret=shown,
     )  # fmt: skip
+
+
+async def list_connections(tx: Tx, client: ApiClient) -> list[Connection]:
+    """The partner's own, by code."""
+    return [_shown(each) for each in await rows(tx, OF_CLIENT, _Kept, client=client.code)]
+
+
+async def get_connection(tx: Tx, client: ApiClient, code: str) -> Connection:
+    """Raises NoSuchConnection, also for somebody else's."""
+    return _shown(await _own(tx, client, code))
+
+
+async def switch_off(tx: Tx, client: ApiClient, code: str) -> Connection:
+    """From now on its calls are refused; what it kept stays. Raises NoSuchConnection."""
+    kept = await _own(tx, client, code)
+    await tx.execute(SWITCH_OFF, {"id": kept.id})
+    kept.active = False
+    return _shown(kept)
+
+
+async def _own(tx: Tx, client: ApiClient, code: str) -> _Kept:
+    found = await find_connection(tx, code)
+    if found.client != client.code:
+        raise NoSuchConnection(connection=code)
+    return found
+
+
+def _shown(kept: _Kept) -> Connection:
+    members = kept.read_members()
+    list_at = members.pop("", "")
+    return Connection(
+        code=kept.code, source=kept.source, members=members, list_at=list_at, url=_url(kept.code),
+        active=kept.active,
+    )  # fmt: skip
+
+
+def _url(code: str) -> str:
+    return f"/hooks/{code}"
 
 
 async def find_connection(tx: Tx, code: str) -> _Kept:
@@ -200,7 +249,7 @@ async def find_connection(tx: Tx, code: str) -> _Kept:
 
 
 def verify(kept: _Kept, call: Call, vault: Vault, at: datetime) -> None:
-    """Raises SignatureWrong."""
+    """Raises SignatureWrong, ConnectionOff."""
     fresh = call.timestamp.isascii() and call.timestamp.isdigit() and len(call.timestamp) < 12
     if not fresh or abs(at.timestamp() - int(call.timestamp)) > TOLERANCE.total_seconds():
         raise SignatureWrong()
@@ -212,6 +261,8 @@ def verify(kept: _Kept, call: Call, vault: Vault, at: datetime) -> None:
         alg, _, given = entry.partition(",")
         try:
             if alg == HMAC and hmac.compare_digest(base64.b64decode(given, validate=True), right):
+                if not kept.active:
+                    raise ConnectionOff(connection=kept.code)
                 return
         except (binascii.Error, ValueError):
             continue
@@ -252,7 +303,24 @@ async def read_message(
         "id": message.id, "state": "failed" if bad else "done",
         "report": msgspec.json.encode(outcomes).decode(),
     })  # fmt: skip
+    if kept.warehouse_ids:
+        await _tell(tx, msgspec.structs.replace(stamp, warehouse_id=kept.warehouse_ids[0]), kept,
+                    message_id, outcomes, bad)  # fmt: skip
     return outcomes
+
+
+async def _tell(
+    tx: Tx, stamp: Stamp, kept: _Kept, message_id: str, outcomes: list[MilestoneOutcome], bad: bool
+) -> None:  # fmt: skip
+    """A message that could not be read is somebody's until one of its connection can be."""
+    code, subject = "document_refused", f"hooks/{kept.code}"
+    if not bad:
+        await life.resolve_cured(tx, stamp, code, subject, "A message of it was read.")
+        return
+    errors = [msgspec.to_builtins(error) for each in outcomes for error in each.errors]
+    facts = {"errors": briefly(errors), "count": len(errors), "message": message_id,
+             "sender": f"partner:{kept.client}"}  # fmt: skip
+    await life.open_exception(tx, stamp, code, subject, facts)
 
 
 def read_body(
