@@ -29,6 +29,7 @@ from wms.planning.stop import MaxRounds, StopRule
 LENGTH_LIMIT_MM = 1 << 20
 # One more carton outweighs any outer volume when cartons are counted.
 CARTON_PRICE = 10**15
+WARM_ROUNDS = 60
 
 Orientation = Literal["free", "upright", "flat", "fixed"]
 Objective = Literal["cartons", "outer_volume", "billable_weight", "cost"]
@@ -238,10 +239,12 @@ def warm_up() -> None:
         cost_minor=1,
     )
     piece = Piece(ref="warm", length_mm=9, width_mm=13, height_mm=11, weight_g=1, qty=6)
-    many = structs.replace(piece, weight_g=200, qty=9)
+    heavy = structs.replace(piece, weight_g=200, qty=9)
+    # Never proven best, so that every way of searching has its turn.
+    odd = structs.replace(piece, length_mm=17, width_mm=13, height_mm=9, qty=24)
     with warming():
-        for pieces in ((piece,), (many,)):
-            plan_cartons(pieces, (kind,), PackRules(), MaxRounds(2))
+        for pieces, rounds in (((piece,), 2), ((heavy,), 2), ((odd,), WARM_ROUNDS)):
+            plan_cartons(pieces, (kind,), PackRules(), MaxRounds(rounds))
 
 
 @lru_cache(maxsize=64)
