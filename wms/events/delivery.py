@@ -77,13 +77,14 @@ class Delivery:
         self._batch_since = self._flushed_at = 0.0
         self._inflight: set[asyncio.Task[None]] = set()
         self._read_at = 0.0
+        self._asked_at = time.monotonic()  # what was looked at since then is what we want to know
         self._request_max = endpoint.max_batch if endpoint.mode == "batch" else 1
         self._tokens, self._tokens_at = 1.0, time.monotonic()
         self._health = health_log.HealthLog(self.warehouse_id, endpoint)
 
     def wake(self, parked: bool = False) -> None:
         """Something may be there to do: new events, or (`parked`) what a person asked for."""
-        self.at_head = False
+        self.at_head, self._asked_at = False, time.monotonic()
         if parked:
             self.retries.look_at = self.replay.look_at = 0.0
         self.woken.set()
@@ -141,10 +142,13 @@ class Delivery:
         now = time.monotonic()
         if self.at_head and now < self._read_at + self.tuning.seal_idle_s:
             return
+        if self.at_head:
+            self._asked_at = now
         while len(self.window) < self.tuning.read_size and not self.stopping:
-            self._read_at = now
-            self.at_head = await self._read(now)
-            if self.at_head:
+            asked_at, self._read_at = self._asked_at, now
+            caught_up = await self._read(asked_at)
+            self.at_head = caught_up and asked_at == self._asked_at  # nobody woke us meanwhile
+            if caught_up:
                 return
 
     async def _read(self, asked_at: float) -> bool:
