@@ -79,7 +79,7 @@ class Mortal:
         """Seal and deliver until death; False when the moment never came."""
         task = asyncio.create_task(run_events(self.db, bed.settings, asyncio.Event(), tuning))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.dead.wait(), 5)
+            await asyncio.wait_for(self.dead.wait(), 30)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return self.dead.is_set()
@@ -170,6 +170,7 @@ async def _check(bed: Bed, receiver: Receiver, committed: list[tuple[str, int]])
     assert taken == {each for each in committed if each[0] != poison}
     assert all(places == sorted(places) for places in receiver.first_order().values())
     assert receiver.unverified == 0
+    assert all(got.headers["webhook-id"] == got.id for got in receiver.got)
     bodies = {(got.id, str(got.body)) for got in receiver.got}
     assert len(bodies) == len({got.id for got in receiver.got}) == len(taken)
     dead = await parked(bed)

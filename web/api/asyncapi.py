@@ -17,6 +17,12 @@ WIRE = (
     "key; the same events can be read by position at /v1/warehouses/{code}/events."
 )
 
+WEBHOOK_HEADERS: dict[str, str] = {
+    "webhook-id": "Id of the event (of the batch in batch mode), the same over all attempts.",
+    "webhook-timestamp": "Seconds since 1970 of this attempt; refuse what is older than 5 minutes.",
+    "webhook-signature": "`v1,<base64>` (HMAC-SHA256) or `v1a,<base64>` (Ed25519), by spaces.",
+}
+
 
 def asyncapi(version: str) -> Json:
     """The document. Deterministic: the same catalogue gives the same bytes."""
@@ -44,6 +50,7 @@ def asyncapi(version: str) -> Json:
         },
         "components": {
             "messages": {name: _message(name) for name in TYPES},
+            "messageTraits": {"signed": {"headers": _headers()}},
             "schemas": without_masked(known),
         },
     }
@@ -58,9 +65,17 @@ def _message(name: str) -> Json:
         "contentType": "application/json",
         "tags": [{"name": kind.volume}],
         "correlationId": {"location": "$message.payload#/correlationid"},
+        "traits": [{"$ref": "#/components/messageTraits/signed"}],
         "payload": event_schema(name),
         "examples": [{"name": "full", "payload": msgspec.json.decode(sample_event(name))}],
     }
+
+
+def _headers() -> Json:
+    said = {
+        name: {"type": "string", "description": text} for name, text in WEBHOOK_HEADERS.items()
+    }
+    return {"type": "object", "required": list(WEBHOOK_HEADERS), "properties": said}
 
 
 def event_schema(name: str) -> Json:

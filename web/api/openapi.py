@@ -12,7 +12,7 @@ import msgspec
 from litestar import Litestar
 from msgspec import Struct
 
-from web.api.asyncapi import event_schema
+from web.api.asyncapi import WEBHOOK_HEADERS, event_schema
 from web.api.describe import Described, Operation, operations
 from web.api.schemas import COMPONENTS, Problem, components
 from web.errors import PROBLEM_JSON, PROBLEMS
@@ -38,11 +38,6 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "endpoint": ("Code of the endpoint.", "erp"),
     "after": ("Where to read on: opaque, from the `Link` of the page before.", ""),
     "limit": ("How many the page shall hold.", ""),
-}
-WEBHOOK_HEADERS: dict[str, str] = {
-    "webhook-id": "Id of the event (of the batch in batch mode), the same over all attempts.",
-    "webhook-timestamp": "Seconds since 1970 of this attempt; refuse what is older than 5 minutes.",
-    "webhook-signature": "`v1,<base64>` (HMAC-SHA256) or `v1a,<base64>` (Ed25519), by spaces.",
 }
 LIMIT_HEADERS = {
     "RateLimit-Policy": "Quotas of this key: `q` requests in `w` seconds, by name.",

@@ -1,7 +1,7 @@
 """`wms clients`: partner systems, their keys and what they may open."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -93,9 +93,18 @@ def list_(data_dir: object, database_url: str | None) -> None:
         table.add_row(
             client.code if client.active else f"[dim]{client.code} (off)[/]",
             ", ".join(client.warehouses) or "none", ", ".join(client.owners) or "all",
-            ", ".join(client.scopes), str(len(live)), f"{used:%Y-%m-%d %H:%M}" if used else "never",
+            _grouped(client.scopes), str(len(live)), f"{used:%Y-%m-%d %H:%M}" if used else "never",
         )  # fmt: skip
     Console().print(table)
+
+
+def _grouped(scopes: Sequence[str]) -> str:
+    """`orders: read, write; asns: read`: a table with every scope in full is too long to read."""
+    verbs: dict[str, list[str]] = {}
+    for scope in scopes:
+        thing, _, verb = scope.partition(":")
+        verbs.setdefault(thing, []).append(verb)
+    return "; ".join(f"{thing}: {', '.join(of)}" for thing, of in verbs.items())
 
 
 @clients.command()
