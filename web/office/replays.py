@@ -20,6 +20,7 @@ from wms.errors import Invalid, WmsError
 from wms.events import monitor, replays, wake
 from wms.events.envelope import read_id
 from wms.events.replays import BadSelector, Selector
+from wms.events.subscription import fold_types
 
 REPLAY = "/office/endpoints/{code:str}/replay"
 FIELDS = ("only", "types", "owner", "key", "since", "until", "from", "to", "ids")
@@ -111,6 +112,8 @@ def _said(selector: dict[str, Any]) -> str:
     for name, form in (("types", "types {}"), ("okey", "of {}"), ("owner", "owner {}"),
                        ("since", "from {}"), ("until", "to {}")):  # fmt: skip
         value = selector.get(name)
+        if name == "types" and value:
+            value = fold_types(value)
         if value:
             words.append(form.format(", ".join(value) if isinstance(value, list) else value))
     if selector.get("ids"):

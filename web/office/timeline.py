@@ -185,6 +185,8 @@ def summary(data: str) -> str:
     words.append(" → ".join(place for place in places if place))
     for name, form in _SAID.items():
         value = told.get(name)
+        if name == "lpn" and value == told.get("package_id"):
+            continue  # a box is its own plate
         if value not in (None, "", [], {}):
             many = len(value) if isinstance(value, list) else value
             words.append(form.format(many).removesuffix("s" if many == 1 else "\0"))
@@ -203,7 +205,10 @@ _SAID = {
 
 
 def _bin(place: Any) -> str:
-    return str(place.get("bin") or "") if isinstance(place, dict) else ""
+    """The bin; without one, the plate or the box."""
+    if not isinstance(place, dict):
+        return ""
+    return str(place.get("bin") or place.get("lpn") or place.get("sscc") or "")
 
 
 # ---- pages ---------------------------------------------------------------------------------------

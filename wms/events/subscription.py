@@ -41,6 +41,17 @@ def expand_types(patterns: list[str]) -> set[str] | None:
     return found
 
 
+def fold_types(types: list[str]) -> list[str]:
+    """Concrete types as the shortest patterns that mean them, for people."""
+    wanted, folded = set(types), list[str]()
+    for name in sorted(wanted):
+        family = {each for each in TYPES if each.partition(".")[0] == name.partition(".")[0]}
+        pattern = f"{name.partition('.')[0]}.*" if family <= wanted and len(family) > 1 else name
+        if pattern not in folded:
+            folded.append(pattern)
+    return ["*"] if set(TYPES) <= wanted else folded
+
+
 class Subscription:
     """An endpoint's choice, compiled. `types` and `owners` are None when they do not narrow."""
 
