@@ -25,12 +25,12 @@ from wms.planning.scattered_beam import BETTER, COMPLETE, new_beam, start, step_
 from wms.planning.scattered_course import grain_of, new_course, new_stall
 from wms.planning.scattered_prices import BOUND, SLACK, bargain, look_ahead
 from wms.planning.stop import MaxRounds, StopRule, Watch
-from wms.planning.travel import Layout, Place
+from wms.planning.travel import AisleLine, CrossAisle, Layout, Place, Spot
 
 DEFAULT_STOP = MaxRounds(20)
-# A piece of work is a few milliseconds: rounds of prices, tries of a ruin (fewer where there is
+# A piece of work is a few milliseconds: rounds of prices (before and between mends), tries of a ruin (fewer where there is
 # much to choose from), steps of a beam (fewer the wider it is).
-BARGAINS, BARGAIN_ROUNDS = 2, 40
+BARGAINS, MENDS, HAGGLES = 40, 12, 8
 TRIES, TRIES_LEAST, FEW_OFFERS = 20, 6, 250
 WIDTH, WIDTH_GROWTH, WIDTH_MOST = 24, 3, 8192
 LABELS = 1000
@@ -152,6 +152,28 @@ def _picks(goal: dict[str, int], rows: list[Stock]) -> list[Pick]:
     return picks
 
 
+def warm_up() -> int:
+    """Plan a small hall once with every loop; how many walks were proven shortest."""
+    proven = 0
+    for levels in ((0, 9000), (0, 4000, 9000)):
+        aisles = tuple(AisleLine(str(x), x * 3000, 0, 9000) for x in range(3))
+        spots = [Spot(f"{x}.{y}", x * 3000, y * 1000, 0, str(x)) for x in range(3) for y in (2, 5)]
+        depot = Spot("depot", 0, 0)
+        layout = Layout(aisles, tuple(CrossAisle(y) for y in levels), (*spots, depot))
+        stock = [Stock(str(k % 2), spot.id, 1) for k, spot in enumerate(spots)]
+        demand = [Demand("0", 2), Demand("1", 1)]
+        proven += plan_scattered(layout, demand, stock, "depot", "depot").proven
+        places = {spot.id: place for spot in spots if (place := layout.place(spot.id))}
+        station = as_station(layout, layout.place("depot"), "depot")
+        floor = compile_floor(layout.grid, places.values(), station, station)
+        search = _Search(
+            floor, {"0": 2, "1": 1}, sorted(stock, key=lambda row: row.item), places, 0
+        )
+        # A small choice is settled before the ruins begin.
+        search._ruin(1, 0.0)
+    return proven
+
+
 def _choose(
     floor: FloorMap,
     goal: dict[str, int],
@@ -189,7 +211,7 @@ class _Choice(NamedTuple):
 class _Search:
     """First a plan by cheapest places, then prices, then beams and ruins in turn.
 
-    The beams find where the tour goes, and prove it where the choices are few; ruin and recreate
+    The tours that pay best, mended, are good plans where there is much to choose from. The beams find where the tour goes, and prove it where the choices are few; ruin and recreate
     mends what they leave. Each beam is wider than the one before and gets as much time as the
     ruins.
     """
@@ -241,10 +263,14 @@ class _Search:
     def pieces(self, seed: int) -> Iterator[None]:
         """All the work there is, in small pieces."""
         luck = random.Random(seed)
-        for _ in range(BARGAINS):
-            if bargain(self.course, self.stall, self.length - self.spurs, BARGAIN_ROUNDS):
-                break
+        for number in range(1 + MENDS):
+            rounds = HAGGLES if number else BARGAINS
+            settled = bargain(self.course, self.stall, self.length - self.spurs, rounds)
+            if number or settled:
+                self._mend()
             yield
+            if settled:
+                break
         self.stall.prices[:] = self.stall.best_prices
         look_ahead(self.course, self.stall)
         tries = max(TRIES_LEAST, min(TRIES, TRIES * FEW_OFFERS // len(self.best)))
@@ -257,12 +283,14 @@ class _Search:
             for number in range(spent):
                 if number % 8 == 7:
                     ruin.restart(self.shelf, self.best, self.kept, self.costs)
-                ruin.ruin_and_recreate(
-                    self.flat, self.shelf, self.work, self.best, self.kept, self.costs, tries,
-                    THRESHOLDS[luck.randrange(len(THRESHOLDS))],
-                )  # fmt: skip
+                self._ruin(tries, THRESHOLDS[luck.randrange(len(THRESHOLDS))])
                 yield
             width = min(WIDTH_MOST, WIDTH_GROWTH * width)
+
+    def _ruin(self, tries: int, threshold: float) -> None:
+        ruin.ruin_and_recreate(
+            self.flat, self.shelf, self.work, self.best, self.kept, self.costs, tries, threshold
+        )
 
     def _beam(self, width: int) -> Iterator[None]:
         """One beam, and what it finds made into a plan."""
@@ -273,20 +301,19 @@ class _Search:
         for first in range(0, steps, pace):
             limit = self.length - self.spurs - self.grain + ROUNDING
             found = int(step_on(course, stall, beam, first, first + pace, limit))
-            if found >= BETTER:
-                self._settle(found)
+            if found > 0 and found & BETTER:
+                self._mend()
+            self.complete = found > 0 and found & COMPLETE > 0
             yield
             if found >= 0:
                 return
 
-    def _settle(self, found: int) -> None:
-        if found & BETTER:
-            taken = self.stall.taken
-            ruin.mend(
-                self.flat, self.shelf, self.work, self.stall.order, taken,
-                self.best, self.kept, self.costs,
-            )  # fmt: skip
-        self.complete = bool(found & COMPLETE)
+    def _mend(self) -> None:
+        """A plan from what the last tour of the prices or of a beam takes."""
+        ruin.mend(
+            self.flat, self.shelf, self.work, self.stall.order, self.stall.taken,
+            self.best, self.kept, self.costs,
+        )  # fmt: skip
 
 
 def _offers(
