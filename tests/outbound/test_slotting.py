@@ -59,11 +59,13 @@ async def test_two_items_change_places_by_scans_and_the_ledger_holds(world: Worl
     await misplaced(world)
     key = f"{world.items['MUG']}:{world.bins[FAR]}:{world.bins[NEAR]}:{world.items['ROPE']}"
     assert await accepted(world, key, key, "nonsense", "1:2:3:4:5") == 1
+    await w.stock(world, "MUG", "A-02-09", 5)
     assert await accepted(world, key) == 0  # it is on its way already
+    assert (await proposal(world)).why_not == "No face holds goods."
     tour = await claim(world, "PAUL", "replenish")
     assert tour is not None
     packet = await look(world, "PAUL", reslot.packet, tour.id)
-    assert [step.qty for step in packet.steps] == ["all 12", "all 3"]
+    assert [step.qty for step in packet.steps] == ["12 all of it", "3 all of it"]
     far, near = w.bin_label(FAR), w.bin_label(NEAR)
     first, second = (step.ref for step in packet.steps)
     answer = await send(world, "PAUL", reslot.confirm, first, far, w.gtin("MUG"), near)

@@ -103,8 +103,8 @@ def move_step(move: Relocation) -> Step:
     })  # fmt: skip
     return Step(
         ref=f"replenish/{move.id}", version=move.version,
-        title=f"{move.from_code} → {move.to_code}", verb="MOVE",
-        name=f"{move.sku} {move.description}", qty=f"all {move.free}",
+        title=f"To {move.to_code}", verb="MOVE",
+        name=f"{move.sku} {move.description}", qty=f"{move.free} all of it",
         note="" if move.free else "all of it is promised: leave it", questions=(come, what, to),
         paths=(
             Path(code="gone", word="Nothing there", questions=(come,)),

@@ -143,6 +143,20 @@ OPEN = text(
 )
 
 
+ON_THE_WAY = text(
+    """
+    SELECT DISTINCT t.item_id FROM tour u
+      JOIN task t ON t.warehouse_id = u.warehouse_id AND t.tour_id = u.id AND t.state = 'open'
+     WHERE u.warehouse_id = :warehouse_id AND u.kind = 'replenish'
+       AND u.state IN ('ready', 'claimed')
+    """
+)
+
+
+class _Item(msgspec.Struct):
+    item_id: int
+
+
 class _Count(msgspec.Struct):
     moves: int
 
@@ -167,10 +181,11 @@ async def propose(db: Db, stamp: Stamp, days: int, payback_days: int) -> Proposa
     Raises PlanTimeout, PlanFailed.
     """
     async with db.reading() as tx:
-        faces = _main_faces(await rows(tx, FACES, _Face, warehouse_id=stamp.warehouse_id, ids=None))
+        here = {"warehouse_id": stamp.warehouse_id}
+        moving = {each.item_id for each in await rows(tx, ON_THE_WAY, _Item, **here)}
+        faces = _main_faces(await rows(tx, FACES, _Face, **here, ids=None), moving)
         ordered = await rows(
-            tx, ORDERED, _Order, warehouse_id=stamp.warehouse_id, most=ORDERS_MAX,
-            since=stamp.at - timedelta(days=days),
+            tx, ORDERED, _Order, **here, most=ORDERS_MAX, since=stamp.at - timedelta(days=days),
         )  # fmt: skip
         layout, depot = await load_layout(tx, stamp, [face.bin_id for face in faces])
     if layout is None or not ordered or not any(face.item_id for face in faces):
@@ -192,9 +207,9 @@ async def propose(db: Db, stamp: Stamp, days: int, payback_days: int) -> Proposa
                  layout.pace.walk_mm_s)  # fmt: skip
 
 
-def _main_faces(faces: Sequence[_Face]) -> list[_Face]:
-    """Empty faces, and the fullest face of each item."""
-    known: set[int] = set()
+def _main_faces(faces: Sequence[_Face], moving: set[int]) -> list[_Face]:
+    """Empty faces, and the fullest face of each item that is not on the move already."""
+    known = set(moving)
     kept = []
     for face in faces:
         if face.item_id is not None and face.item_id in known:
