@@ -28,8 +28,8 @@ from wms.planning.stop import MaxRounds, StopRule, Watch
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Place, Spot
 
 DEFAULT_STOP = MaxRounds(20)
-# A piece of work is a few milliseconds: rounds of prices (before and between mends), tries of a ruin (fewer where there is
-# much to choose from), steps of a beam (fewer the wider it is).
+# A piece of work is a few milliseconds: rounds of prices (before and between mends), tries of a
+# ruin (fewer where there is much to choose from), steps of a beam (fewer the wider it is).
 BARGAINS, MENDS, HAGGLES = 40, 12, 8
 TRIES, TRIES_LEAST, FEW_OFFERS = 20, 6, 250
 WIDTH, WIDTH_GROWTH, WIDTH_MOST = 24, 3, 8192
@@ -211,9 +211,9 @@ class _Choice(NamedTuple):
 class _Search:
     """First a plan by cheapest places, then prices, then beams and ruins in turn.
 
-    The tours that pay best, mended, are good plans where there is much to choose from. The beams find where the tour goes, and prove it where the choices are few; ruin and recreate
-    mends what they leave. Each beam is wider than the one before and gets as much time as the
-    ruins.
+    The tours that pay best, mended, are good plans where there is much to choose from. The beams
+    find where the tour goes, and prove it where the choices are few; ruin and recreate mends what
+    they leave. Each beam is wider than the one before and gets as much time as the ruins.
     """
 
     def __init__(
