@@ -151,8 +151,10 @@ async def test_a_partner_sees_and_touches_its_own_only(
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
-        (b"", "empty"), (b"\xff\xfe1", "utf-8"), (b"owner\n\x00\n", "NUL"),
+        (b"", "empty"), (b"\xff\xfe1", "name its encoding in a mapping"), (b"owner\n\x00\n", "NUL"),
         (b'owner,carrier\n"a,b\n', "line"), (b"owner\n" + b"x\n" * 10_001, "10000"),
+        (b"ACME,SO-1,PARCEL\n", "names no column that is known (ACME, SO-1, PARCEL)"),
+        (b'[{"owner": "ACME"}]', "a document in each line"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_read_says_why(
@@ -169,3 +171,32 @@ async def test_what_cannot_be_read_says_why(
 )  # fmt: skip
 async def test_a_request_that_can_never_be_right_is_refused(erp: AsyncClient, query: str) -> None:
     assert (await erp.post(f"{PATH}?{query}", content=ORDERS)).status_code in (400, 404)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+async def test_without_a_mapping_the_first_line_shows_what_parts_the_cells(
+    erp: AsyncClient, world: World, delimiter: str
+) -> None:
+    content = "\ufeff" + ORDERS.replace(",", delimiter)
+    sent = await erp.post(f"{PATH}?kind=orders", content=content)
+    assert sent.json()["state"] == "done", sent.text
+
+
+async def test_a_file_that_did_not_go_in_is_somebodys_until_it_does(
+    erp: AsyncClient, world: World
+) -> None:
+    url = "/v1/warehouses/W1/exceptions?code=file_failed"
+    good = {"carrier": "PARCEL", "lines": [{"line_no": "1", "sku": "LATER", "qty": 1}]}
+    line = msgspec.json.encode({"owner": "ACME", "external_id": "SO-7", **good})
+    checked = await erp.post(f"{PATH}?kind=orders&dry_run=true", content=line)
+    assert checked.json()["report"]["bad"] == 1
+    assert (await erp.get(url)).json()["exceptions"] == []
+    file = (await erp.post(f"{PATH}?kind=orders", content=line)).json()
+    (found,) = (await erp.get(url)).json()["exceptions"]
+    assert (found["subject"], found["facts"]["bad"]) == (f"file/{file['id']}", 1)
+    await erp.put("/v1/owners/ACME/items/LATER", json={
+        "description": "Later", "levels": [{"level": "each", "base_qty": 1}],
+    })  # fmt: skip
+    again = await erp.post(f"{PATH}/{file['id']}/retry")
+    assert again.json()["state"] == "done", again.text
+    assert (await erp.get(url)).json()["exceptions"] == []

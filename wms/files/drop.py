@@ -17,10 +17,10 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Db
-from wms.errors import WmsError
+from wms.errors import Busy, WmsError
 from wms.files import inbox
 from wms.files.inbox import NewFile, Report
-from wms.files.intake import list_waiting, take_in
+from wms.files.intake import give_up, list_waiting, take_in
 from wms.files.reading import BYTES_MAX
 from wms.ids import uuid7
 from wms.settings import read_settings
@@ -34,7 +34,8 @@ Looks = dict[Path, tuple[int, int]]
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A file that lies still, and what its folders say of it."""
+    """A file that lies still, and what its folders say of it; nothing, in a folder that is none of
+    ours."""
 
     path: Path
     below: Path  # its folder, seen from in/
@@ -54,9 +55,9 @@ def find_still(root: Path, before: Looks) -> tuple[list[Watched], Looks]:
             continue  # another process has moved it
         seen[path] = state.st_size, state.st_mtime_ns
         below = path.parent.relative_to(root / "in")
-        if before.get(path) == seen[path] and 2 <= len(below.parts) <= 3:
-            warehouse, kind, *mapping = below.parts
-            still.append(Watched(path, below, warehouse, kind, "".join(mapping)))
+        if before.get(path) == seen[path]:
+            parts = below.parts if 2 <= len(below.parts) <= 3 else ("", "")
+            still.append(Watched(path, below, parts[0], parts[1], "".join(parts[2:])))
     return still, seen
 
 
@@ -90,8 +91,8 @@ async def _take(db: Db, root: Path, each: Watched, warehouse_id: int | None) -> 
     except FileNotFoundError:
         return False
     if warehouse_id is None or content is None:
-        why = "is too large" if content is None else f"names no warehouse: {each.warehouse}"
-        await asyncio.to_thread(_move, root, each, "failed", Report(detail=f"The file {why}"), "")
+        report = Report(detail=_misplaced(each, content))
+        await asyncio.to_thread(_move, root, each, "failed", report, "")
         return True
     stamp = stamp_of(warehouse_id, "drop")
     new = NewFile(kind=each.kind, name=each.path.name, sender=f"drop:{each.warehouse}",
@@ -103,6 +104,8 @@ async def _take(db: Db, root: Path, each: Watched, warehouse_id: int | None) -> 
         async with db.reading() as tx:
             card = await inbox.find(tx, stamp, file_id)
             _bytes, errors = await inbox.read_content(tx, stamp, file_id)
+    except Busy:
+        return False  # it lies there still, and is taken at one of the next looks
     except WmsError as refusal:
         report = Report(detail=str(refusal))
         await asyncio.to_thread(_move, root, each, "failed", report, "")
@@ -112,6 +115,14 @@ async def _take(db: Db, root: Path, each: Watched, warehouse_id: int | None) -> 
     folder = "failed" if card.state in ("failed", "partial") else "done"
     await asyncio.to_thread(_move, root, each, folder, card, errors)
     return True
+
+
+def _misplaced(each: Watched, content: bytes | None) -> str:
+    if content is None:
+        return f"The file is too large: at most {BYTES_MAX // 2**20} MiB."
+    if not each.warehouse:
+        return "Files go into in/<warehouse>/<kind>/ or in/<warehouse>/<kind>/<mapping>/."
+    return f"There is no warehouse {each.warehouse}."
 
 
 def _read(path: Path) -> bytes | None:
@@ -150,6 +161,8 @@ async def take_waiting(db: Db) -> int:
         stamp = stamp_of(warehouse_id, "files")
         async with db.reading() as tx:
             waiting = await list_waiting(tx, stamp)
+        async with db.transaction() as tx:
+            done += await give_up(tx, stamp)
         for file_id in waiting:
             done += await take_in(db, stamp, file_id)
     return done

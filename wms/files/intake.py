@@ -17,10 +17,11 @@ from wms.access.rules import ApiClient
 from wms.db import Db, Tx, row, rows
 from wms.documents import DocumentError, check
 from wms.errors import Busy, WmsError
+from wms.exceptions import life
 from wms.files.inbox import LineReport, Report, client_of, find_mapping
 from wms.files.kinds import KINDS, FileKind, Taken
 from wms.files.mapping import Mapping
-from wms.files.reading import Contents, Draft, Unreadable, read_file
+from wms.files.reading import Contents, Draft, Unreadable, guess_form, read_file
 from wms.stamp import Stamp
 
 T = TypeVar("T")
@@ -82,6 +83,15 @@ FINISH = text(
      WHERE warehouse_id = :warehouse_id AND id = :id
     """
 )
+# inbound_file_open_ix
+GIVE_UP = text(
+    """
+    UPDATE inbound_file SET state = 'failed', done_at = :at, report = CAST(:report AS jsonb)
+     WHERE warehouse_id = :warehouse_id AND state = 'received' AND tries >= 5
+       AND claimed_until < :at
+    RETURNING id
+    """
+)
 # inbound_file_control_once
 SAME_NUMBER = text(
     """
@@ -134,9 +144,7 @@ async def take_in(db: Db, stamp: Stamp, file_id: int) -> bool:
 async def _mapping_of(tx: Tx, file: _File) -> Mapping:
     if file.mapping:
         return await find_mapping(tx, file.sender, file.mapping, file.kind)
-    lines = bytes(file.bytes[:3]).removeprefix(b"\xef\xbb\xbf")
-    guess = "ndjson" if lines[:1] == b"{" else "csv"
-    return msgspec.convert({"kind": file.kind, "format": guess}, Mapping)
+    return msgspec.convert({"kind": file.kind, **guess_form(bytes(file.bytes))}, Mapping)
 
 
 async def _require_new_number(tx: Tx, stamp: Stamp, file: _File, contents: Contents) -> None:
@@ -262,4 +270,30 @@ async def _finish(
         "warehouse_id": stamp.warehouse_id, "id": file.id, "state": state, "errors": errors,
         "report": msgspec.json.encode(report).decode(), "control_no": control_no, "at": stamp.at,
     })  # fmt: skip
+    if not file.dry_run:
+        await _tell(tx, stamp, file.id, state, report)
     log.info("file %s %s: %s, %d good, %d bad", file.id, file.name, state, report.good, report.bad)
+
+
+async def _tell(tx: Tx, stamp: Stamp, id: int, state: str, report: Report) -> None:
+    """A file of which something stayed out is somebody's until all of it is in."""
+    subject = f"file/{id}"
+    if state in ("failed", "partial"):
+        facts = {"good": report.good, "bad": report.bad, "why": report.detail,
+                 "sender": stamp.actor}  # fmt: skip
+        screen = f"/office/files/{id}"
+        await life.open_exception(tx, stamp, "file_failed", subject, facts, screen=screen)
+    elif state == "done":
+        await life.resolve_cured(tx, stamp, "file_failed", subject, "All of it went in.")
+
+
+async def give_up(tx: Tx, stamp: Stamp) -> int:
+    """Files that five processes began and none came to an end with; how many."""
+    report = Report(detail="It was read five times and never to its end.")
+    found = await rows(
+        tx, GIVE_UP, _Id, warehouse_id=stamp.warehouse_id, at=stamp.at,
+        report=msgspec.json.encode(report).decode(),
+    )  # fmt: skip
+    for each in found:
+        await _tell(tx, stamp, each.id, "failed", report)
+    return len(found)

@@ -49,7 +49,8 @@ def read_file(content: bytes, mapping: Mapping, shape: Any, keys: tuple[str, ...
     try:
         text = content.decode("utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding)
     except UnicodeDecodeError as error:
-        raise Unreadable(detail=f"byte {error.start} is not {mapping.encoding}") from None
+        wrong = f"byte {error.start + 1} is not {mapping.encoding}"
+        raise Unreadable(detail=f"{wrong}. Save it so, or name its encoding in a mapping") from None
     if "\x00" in text:
         raise Unreadable(detail="it holds NUL characters")
     if mapping.format == "ndjson":
@@ -58,6 +59,8 @@ def read_file(content: bytes, mapping: Mapping, shape: Any, keys: tuple[str, ...
 
 
 def _read_ndjson(text: str, mapping: Mapping) -> Contents:
+    if text.lstrip().startswith("["):
+        raise Unreadable(detail="it is one JSON list. Send a document in each line, without commas")
     drafts: list[Draft] = []
     control_no = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -105,11 +108,31 @@ def _read_csv(text: str, mapping: Mapping, shape: Any, keys: tuple[str, ...]) ->
             name for name, member in zip(header, feeds, strict=True)
             if name and not member and name != mapping.control
         ]  # fmt: skip
+        if not any(feeds):
+            raise Unreadable(detail=_no_column(unused, mapping, kinds))
         contents = Contents(drafts=[], unused=unused)
         _gather(contents, _numbered(reader), header, feeds, kinds, mapping, keys)
     except csv.Error as error:
         raise Unreadable(detail=f"line {reader.line_num}: {error}") from None
     return contents
+
+
+def _no_column(unused: list[str], mapping: Mapping, kinds: dict[str, Any]) -> str:
+    said = ", ".join(name[:40] for name in unused[:5])
+    known = list(mapping.columns) or [name for name, kind in kinds.items() if kind is not list]
+    return (
+        f"its first line names no column that is known ({said}). "
+        f"Known are {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
+    )
+
+
+def guess_form(content: bytes) -> dict[str, str]:
+    """Of a file that no mapping describes: lines of JSON, or cells and what parts them."""
+    text = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] in (b"{", b"["):
+        return {"format": "ndjson"}
+    first = text.splitlines()[0].decode("latin-1") if text else ""
+    return {"format": "csv", "delimiter": max(",;\t|", key=first.count)}
 
 
 def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
