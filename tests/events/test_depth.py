@@ -210,6 +210,14 @@ async def _level(bed: Bed, sku: str, on_hand: int, age_s: float, key: str = "") 
                    key or f"stock/ACME/{sku}", data, owner="ACME")  # fmt: skip
 
 
+async def test_what_is_missing_cannot_be_asked_where_successes_are_not_logged(
+    bed: Bed, receiver: Receiver
+):
+    code = await bed.subscribe(receiver, log_attempts="failures")
+    with pytest.raises(BadSelector):
+        await replay(bed, code, only="missing")
+
+
 @pytest.mark.parametrize(("age_s", "sent"), [(60.0, [9]), (0.0, list(range(10)))])
 async def test_a_late_endpoint_that_conflates_gets_only_the_newest_level(
     bed: Bed, receiver: Receiver, quick: Tuning, age_s: float, sent: list[int]

@@ -17,6 +17,7 @@ from wms.events.catalog import DeliveryExhausted
 from wms.events.envelope import LogRow, public_id
 from wms.events.outbox import emit_many, outbox_row
 from wms.events.parking import Changed, NewParked, Place
+from wms.events.rules import OK
 from wms.events.webhooks import Outcome
 from wms.events.window import Item
 from wms.ids import uuid7
@@ -71,8 +72,9 @@ class Batch(msgspec.Struct, kw_only=True):
         self.delivered += later.delivered
 
     def log(self, item: Item, outcome: Outcome, batch_id: str = "") -> None:
-        """Note one attempt."""
+        """Note one attempt; what a whole batch was thanked with is not kept for each event."""
         row = item.row
+        thanks = bool(batch_id) and outcome.outcome == OK
         self.attempts.append(
             {
                 "at": outcome.at,
@@ -91,7 +93,7 @@ class Batch(msgspec.Struct, kw_only=True):
                 "ttfb_ms": outcome.ttfb_ms,
                 "total_ms": outcome.total_ms,
                 "head": outcome.head or None,
-                "body": outcome.body,
+                "body": "" if thanks else outcome.body,
                 "kids": outcome.kids,
                 "batch_id": batch_id,
             }

@@ -156,6 +156,8 @@ def _values(warehouse_id: int, endpoint_id: int, asked: Selector, to_pos: int) -
 
 async def preview(tx: Tx, warehouse_id: int, endpoint_id: int, asked: Selector) -> Preview:
     """Count what a replay would send. Raises BadPattern and BadSelector."""
+    if asked.only != "all" and (await tx.execute(LOGS, {"endpoint_id": endpoint_id})).scalar_one():
+        raise BadSelector(field="only", reason="successes are not logged here; send all")
     head = (await tx.execute(HEAD, {"warehouse_id": warehouse_id})).scalar() or 0
     to_pos = min(head, asked.to_pos or head)
     values = _values(warehouse_id, endpoint_id, asked, to_pos)
@@ -176,6 +178,7 @@ RECENT = text(
        AND at > CAST(:at AS timestamptz) - interval '1 hour'
     """
 )
+LOGS = text("SELECT log_attempts <> 'all' FROM endpoint WHERE id = :endpoint_id")
 CODE = text("SELECT code FROM endpoint WHERE id = :endpoint_id FOR NO KEY UPDATE")
 
 

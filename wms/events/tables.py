@@ -262,7 +262,7 @@ attempt = Table(
     col("ttfb_ms", Integer, null=True),
     col("total_ms", Integer),
     col("head", JSONB, null=True),  # allow-listed answer headers
-    col("body", Text, default="''"),  # first 4 KiB of a failed answer
+    col("body", Text, default="''"),  # first 4 KiB of the answer
     col("kids", ARRAY(Text), default="'{}'"),
     col("batch_id", Text, default="''"),
     Index("attempt_endpoint_ix", "warehouse_id", "endpoint_id", "at"),

@@ -154,7 +154,7 @@ class Sender:
                     for name in KEPT_HEADERS
                     if name in answer.headers
                 }
-                result.body = _clean(content[:KEEP_MAX])
+            result.body = _clean(content[:KEEP_MAX])
         if result.control == "abort-message":
             result.outcome = rules.ABORTED
         elif result.control.startswith("defer="):
