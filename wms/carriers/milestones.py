@@ -13,7 +13,7 @@ from msgspec import Meta
 from sqlalchemy import text
 
 from wms.access.rules import ApiClient
-from wms.carriers import rules
+from wms.carriers import billing, rules
 from wms.carriers.rules import Seen
 from wms.db import Tx, row, rows
 from wms.documents import BadDocument, DocumentError, check
@@ -345,3 +345,8 @@ async def _tell_state(
         ),
         owner=carton.owner, correlation_id=carton.correlation_id,
     )  # fmt: skip
+    if type == "shipment.delivered":
+        await billing.tell_delivered(tx, stamp, billing.Head(
+            order_id=carton.order_id, load_id=carton.load_id, order=carton.order,
+            owner=carton.owner, correlation_id=carton.correlation_id,
+        ))  # fmt: skip

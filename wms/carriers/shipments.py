@@ -13,6 +13,7 @@ from msgspec import Meta
 from sqlalchemy import text
 
 from wms.access.rules import ApiClient, require_owner
+from wms.carriers import billing
 from wms.carriers.milestones import check_moment
 from wms.carriers.rules import Seen, shipment_state, state_of
 from wms.db import Tx, row, rows
@@ -306,7 +307,8 @@ async def keep_pod(
 ) -> Pod:
     """Keep a proof of delivery; the same file again is the same proof.
 
-    Emits pod.received. Raises NoSuchShipment, OwnerForbidden, PodTooLarge, BadDocument.
+    Emits pod.received, billing.eligible, billing.blocked. Raises NoSuchShipment, OwnerForbidden,
+    PodTooLarge, BadDocument.
     """
     errors = check_moment("/at", facts.at)
     if errors:
@@ -337,6 +339,10 @@ async def keep_pod(
         ),
         owner=head.owner, correlation_id=head.correlation_id,
     )  # fmt: skip
+    await billing.tell_proof(tx, stamp, billing.Head(
+        order_id=head.order_id, load_id=head.load_id, order=head.order, owner=head.owner,
+        correlation_id=head.correlation_id,
+    ), kept.id)  # fmt: skip
     return msgspec.structs.replace(kept, outcome="created")
 
 

@@ -9,6 +9,8 @@ from msgspec import Struct
 from wms.events.groups import Payload
 from wms.events.payload_carriers import (
     AppointmentEvent,
+    BillingBlocked,
+    BillingEligible,
     InventoryAdjustmentDecided,
     PodReceived,
     ShipmentMilestoneRecorded,
@@ -253,6 +255,13 @@ TYPES: dict[str, EventType] = {
     },
     "pod.received": EventType(
         PodReceived, DOCUMENT, "shipment/<id>", "A proof of delivery came in."
+    ),
+    # billing
+    "billing.eligible": EventType(
+        BillingEligible, DOCUMENT, "shipment/<id>", "Delivered and proven: it may be billed."
+    ),
+    "billing.blocked": EventType(
+        BillingBlocked, DOCUMENT, "shipment/<id>", "Delivered, and something keeps it from billing."
     ),
     # system
     **{

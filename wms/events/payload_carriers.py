@@ -79,3 +79,22 @@ class PodReceived(Payload):
     media: str = ""
     sha256: str = ""
     size: int = 0
+
+
+class BillingEligible(Payload):
+    """The shipment may be billed; `evidence` names what proves it."""
+
+    shipment_id: str
+    rule: str
+    eligible_at: When
+    orders: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
+
+
+class BillingBlocked(Payload):
+    """It may not, or not any more: what is missing."""
+
+    shipment_id: str
+    rule: str
+    orders: list[str] = field(default_factory=list)
+    blockers: list[str] = field(default_factory=list)
