@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.planning.worlds import hall
 from wms.planning.route import plan_route
-from wms.planning.scattered import Demand, Stock, plan_scattered
+from wms.planning.scattered import Demand, Stock, plan_scattered, warm_up
 from wms.planning.stop import MaxRounds
-from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
+from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot, path_mm
 
 LAYOUT = hall(4, 8, (4,))
 SHORT = tuple(AisleLine(str(a), a * 3000, 0, 8000 if a == 1 else 9000) for a in range(4))
@@ -106,6 +106,30 @@ def test_missing_stock_is_named_and_the_rest_is_picked():
     assert plan.short == (("a", 1),)
     assert not plan.feasible
     assert {(p.item, p.qty) for p in plan.picks} == {("a", 2), ("b", 1)}
+
+
+def test_a_bin_in_a_blocked_aisle_is_left_out_and_where_there_is_no_other_it_is_missing():
+    aisles = tuple(AisleLine(str(a), a * 3000, 0, 9000, blocked=a == 1) for a in range(4))
+    layout = hall(4, 8, aisles=aisles)
+    stock = [Stock("a", "1-1", 2), Stock("a", "3-7", 2), Stock("b", "1-2", 5)]
+    plan = plan_scattered(layout, [Demand("a", 1), Demand("b", 1)], stock, "depot", "depot")
+    assert {(pick.item, pick.spot) for pick in plan.picks} == {("a", "3-7")}
+    assert plan.short == (("b", 1),)
+
+
+def test_one_way_aisles_are_walked_the_right_way_and_nothing_is_said_to_be_proven():
+    turns = ("up", "down", "both", "up")
+    aisles = tuple(AisleLine(str(a), a * 3000, 0, 9000, turns[a]) for a in range(4))
+    layout = hall(4, 8, aisles=aisles)
+    stock = [Stock("a", "0-1", 2), Stock("a", "3-7", 2), Stock("b", "1-2", 5), Stock("b", "2-6", 1)]
+    plan = plan_scattered(layout, [Demand("a", 1), Demand("b", 1)], stock, "depot", "depot")
+    assert plan.feasible
+    assert path_mm(layout, ("depot", *plan.route.order, "depot")) == plan.route.distance_mm
+    assert not plan.proven
+
+
+def test_the_warm_up_plans_to_the_end():
+    assert warm_up()
 
 
 def test_bad_demand_is_named():

@@ -152,26 +152,22 @@ def _picks(goal: dict[str, int], rows: list[Stock]) -> list[Pick]:
     return picks
 
 
-def warm_up() -> int:
-    """Plan a small hall once with every loop; how many walks were proven shortest."""
-    proven = 0
-    for levels in ((0, 9000), (0, 4000, 9000)):
-        aisles = tuple(AisleLine(str(x), x * 3000, 0, 9000) for x in range(3))
-        spots = [Spot(f"{x}.{y}", x * 3000, y * 1000, 0, str(x)) for x in range(3) for y in (2, 5)]
-        depot = Spot("depot", 0, 0)
-        layout = Layout(aisles, tuple(CrossAisle(y) for y in levels), (*spots, depot))
-        stock = [Stock(str(k % 2), spot.id, 1) for k, spot in enumerate(spots)]
-        demand = [Demand("0", 2), Demand("1", 1)]
-        proven += plan_scattered(layout, demand, stock, "depot", "depot").proven
-        places = {spot.id: place for spot in spots if (place := layout.place(spot.id))}
-        station = as_station(layout, layout.place("depot"), "depot")
-        floor = compile_floor(layout.grid, places.values(), station, station)
-        search = _Search(
-            floor, {"0": 2, "1": 1}, sorted(stock, key=lambda row: row.item), places, 0
-        )
-        # A small choice is settled before the ruins begin.
+def warm_up() -> bool:
+    """Plan a small hall with every loop, so that all machine code is there; True when proven."""
+    aisles = tuple(AisleLine(str(x), x * 3000, 0, 9000) for x in range(3))
+    spots = [Spot(f"{x}.{y}", x * 3000, y * 1000, 0, str(x)) for x in range(3) for y in (2, 5)]
+    layout = Layout(aisles, (CrossAisle(0), CrossAisle(9000)), (*spots, Spot("depot", 0, 0)))
+    stock = [Stock("item", spot.id, 1) for spot in spots]
+    plan = plan_scattered(layout, [Demand("item", 2)], stock, "depot", "depot")
+    places = {spot.id: place for spot in spots if (place := layout.place(spot.id))}
+    station = as_station(layout, layout.place("depot"), "depot")
+    floor = compile_floor(layout.grid, places.values(), station, station)
+    # So small a choice may be settled before the beams and ruins begin.
+    search = _Search(floor, {"item": 2}, stock, places, 0)
+    search._mend()
+    for _ in search._beam(WIDTH):
         search._ruin(1, 0.0)
-    return proven
+    return plan.proven
 
 
 def _choose(
