@@ -123,7 +123,7 @@ async def _follow(
                     yield b"".join(_message(row, reading) for row in page.rows)
                 after = page.next_after
                 if time.monotonic() >= beat_at:
-                    if not await _may_go_on(request):
+                    if not await _may_go_on(request, reading):
                         return
                     yield f": {page.head}\nid: {after}\n\n".encode()
                     beat_at = time.monotonic() + BEAT_S
@@ -133,15 +133,14 @@ async def _follow(
         streams.count(partner, -1)
 
 
-async def _may_go_on(request: REQUEST) -> bool:
-    """False once the key was revoked."""
+async def _may_go_on(request: REQUEST, reading: Reading) -> bool:
+    """False once the key was revoked, or opens something else than when the stream began."""
     try:
-        await client_of(request)
+        return await client_of(request) == reading.partner.client
     except Denied:
         return False
     except (Busy, OSError):
         return True
-    return True
 
 
 def _message(row: LogRow, reading: Reading) -> bytes:

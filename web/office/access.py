@@ -20,13 +20,14 @@ from litestar.params import FromPath
 
 from web.office.frame import GUARDS, REQUEST, face_of, field, fields, onward, page
 from web.office.writing import Writing, writing
-from web.session import needs, same_site
+from web.session import needs, now, same_site
 from wms.access import api_keys, audit, clients, people, queries, signin
 from wms.access.audit import Wanted
 from wms.access.installation import pepper
 from wms.access.rules import SCOPES
 from wms.db import Tx
 from wms.errors import WmsError
+from wms.events import bounds
 
 ACCESS = "/office/access"
 CLIENTS = f"{ACCESS}/clients"
@@ -180,6 +181,7 @@ async def change_client(request: REQUEST, code: FromPath[str]) -> Response[Any]:
         before = await clients.get_view(write.tx, code)
         await clients.change_client(write.tx, code, **await _opens(write.tx, form))
         after = await clients.get_view(write.tx, code)
+        await bounds.bound(write.tx, after, write.who.actor, now())
         await write.note("client.changed", f"client/{code}", before=before, after=after)
         return f"{code} is changed."
 
@@ -214,8 +216,10 @@ async def revoke_key(request: REQUEST, code: FromPath[str], kid: FromPath[str]) 
 async def switch_off(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     async def act(write: Writing) -> str:
         await clients.switch_off(write.tx, code)
+        view = await clients.get_view(write.tx, code)
+        await bounds.bound(write.tx, view, write.who.actor, now())
         await write.note("client.switched_off", f"client/{code}")
-        return f"{code} is switched off."
+        return f"{code} is switched off, and its endpoints rest."
 
     return await _do(request, CLIENTS, act)
 

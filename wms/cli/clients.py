@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from wms.access.rules import SCOPES
 from wms.access.scope_choice import expand_scopes
 from wms.cli.common import database_options, running_database, settings_of
 from wms.db import Db, Tx
+from wms.events import bounds
 from wms.settings import Settings
 
 T = TypeVar("T")
@@ -155,6 +157,7 @@ def revoke(code: str, kid: str | None, data_dir: object, database_url: str | Non
         else:
             await registry.switch_off(tx, code)
             await api_keys.revoke_all(tx, code)
+            await bounds.bound(tx, await registry.get_view(tx, code), WHO.actor, datetime.now(UTC))
             await audit.record(tx, WHO, "client.switched_off", f"client/{code}")
 
     _run(settings, act)
