@@ -1,7 +1,9 @@
 """Reads and judges the slotting set: faces for items, measured by the tours of later orders.
 
 The planner sees only the training orders. Tours of the test orders are walked by the exact router,
-and the walk is measured by `halls`, which shares nothing with the planners.
+and the walk is measured by `halls`, which shares nothing with the planners. Where the set
+`retail_orders` lies beside it, which knows the days, zones are judged too: busiest zone by mean
+zone over the later days.
 """
 
 import gzip
@@ -15,8 +17,11 @@ from wms.planning.route import plan_route
 from wms.planning.slot import PickFace, SlotItem, plan_slots
 from wms.planning.stop import MaxSeconds
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
+from wms.planning.zones import plan_zones
 
 MM = 1000
+# How the set was cut: this share of the orders, in time, is for training; thin days do not count.
+TRAIN_SHARE, DAY_LINES_MIN = 0.6, 100
 RULES = ("mean_tour_swap_search", "mean_tour_within_aisle_abc", "mean_tour_nearest_abc")
 
 
@@ -71,6 +76,47 @@ def slot_case(row: dict[str, Any], best: float | None) -> Case:
     return Case(row["id"], solve, best)
 
 
+def judge_zones(zone: dict[str, int], zones: int, days: dict[str, list[str]]) -> Outcome:
+    """The busiest zone by the mean zone, on average over days with enough lines."""
+    sizes = [list(zone.values()).count(z) for z in range(zones)]
+    if sum(sizes) != len(zone) or max(sizes) - min(sizes) > 1:
+        return Outcome(False, 0.0, "zones do not hold equally many items")
+    uneven = []
+    for lines in days.values():
+        load = [0] * zones
+        for item in lines:
+            load[zone[item]] += 1
+        if len(lines) >= DAY_LINES_MIN:
+            uneven.append(max(load) * zones / len(lines))
+    return Outcome(True, sum(uneven) / len(uneven))
+
+
+def zone_case(folder: Path) -> list[Case]:
+    """The articles of the largest hall in zones; none where the days are not known."""
+    beside = folder.with_name(folder.name.replace("slotting_retail", "retail_orders"))
+    task, hall = folder / "zone_balance.json", folder / "slot_L.json.gz"
+    if not (task.exists() and hall.exists() and (beside / "orders.jsonl.gz").exists()):
+        return []
+    stated = json.loads(task.read_text(encoding="utf-8"))
+    with gzip.open(hall, "rt", encoding="utf-8") as text:
+        items = [str(sku) for sku in json.load(text)["skus"]]
+    with gzip.open(beside / "orders.jsonl.gz", "rt", encoding="utf-8") as text:
+        rows = sorted(map(json.loads, text), key=lambda row: row["at"])
+    known = set(items)
+    orders = [[str(sku) for sku, _ in row["lines"] if str(sku) in known] for row in rows]
+    cut = round(TRAIN_SHARE * len(rows) - 0.5)
+    days: dict[str, list[str]] = {}
+    for row, order in zip(rows[cut:], orders[cut:], strict=True):
+        days.setdefault(row["at"][:10], []).extend(set(order))
+    per_day = cut / len({row["at"][:10] for row in rows[:cut]})
+
+    def solve(seconds: float) -> Outcome:
+        plan = plan_zones(items, orders[:cut], stated["zones"], per_day, MaxSeconds(seconds))
+        return judge_zones(plan.zone, stated["zones"], days)
+
+    return [Case("zone_balance", solve, stated["snake_by_popularity"])]
+
+
 def read_slotting(folder: Path) -> list[Case]:
     """All halls of the set; the best known value is the best of the rules in its table."""
     known = read_known(folder)
@@ -81,7 +127,7 @@ def read_slotting(folder: Path) -> list[Case]:
         values = [number(known.get(row["id"]), rule) for rule in RULES]
         stated = [value for value in values if value is not None]
         cases.append(slot_case(row, min(stated, default=None)))
-    return cases
+    return cases + zone_case(folder)
 
 
 READERS: dict[str, Reader] = {"slotting_retail": read_slotting}

@@ -44,7 +44,9 @@ def new_store(
         group_size,
         near,
     )
-    tables = (caps, orders, np.zeros(count * group_size), np.zeros(count), np.zeros(count * near))
+    # One group more than there can be: the spare one is for trying sets of orders.
+    groups = np.zeros((count + 1) * group_size)
+    tables = (caps, orders, groups, np.zeros(count), np.zeros(count * near))
     flats = [np.asarray(table, np.int64).ravel() for table in tables]
     flats.append(np.zeros(max(floor.words, 1), np.int64))
     head[CAPS:] = HEAD + np.cumsum([0, *(len(flat) for flat in flats)])[:-1]

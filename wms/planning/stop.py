@@ -6,6 +6,7 @@ stops when the answer is a reason instead of None. One rule serves any number of
 Only `MaxSeconds` reads a clock, and the clock is an argument: all other rules are reproducible.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import TypeAlias
@@ -36,6 +37,27 @@ class MaxRounds(Struct, frozen=True):
         return watch
 
 
+class Deadline(Struct, frozen=True):
+    """The watch of `MaxSeconds`; says also how long there is."""
+
+    end: float
+    clock: Callable[[], float]
+
+    def __call__(self, best: float) -> str | None:
+        """Say "time" when it is over."""
+        return "time" if self.left() <= 0 else None
+
+    def left(self) -> float:
+        """Seconds until the end."""
+        return self.end - self.clock()
+
+
+def seconds_left(watch: Watch) -> float:
+    """How long a watch still allows; endless where it reads no clock."""
+    left = getattr(watch, "left", None)
+    return math.inf if left is None else left()
+
+
 class MaxSeconds(Struct, frozen=True):
     """Stop when the clock has advanced this far since the run began.
 
@@ -50,12 +72,7 @@ class MaxSeconds(Struct, frozen=True):
             raise ValueError(f"seconds must be >= 0, not {self.seconds}")
 
     def __call__(self) -> Watch:
-        end = self.clock() + self.seconds
-
-        def watch(best: float) -> str | None:
-            return "time" if self.clock() >= end else None
-
-        return watch
+        return Deadline(self.clock() + self.seconds, self.clock)
 
 
 class NoImprovement(Struct, frozen=True):
@@ -91,6 +108,21 @@ class Target(Struct, frozen=True):
         return lambda best: "target" if best <= self.cost else None
 
 
+class FirstOf(Struct, frozen=True):
+    """The watch of `AnyOf`."""
+
+    watches: list[Watch]
+
+    def __call__(self, best: float) -> str | None:
+        """Ask every watch, so that the ones that count see every round; the first reason."""
+        answers = [ask(best) for ask in self.watches]
+        return next((reason for reason in answers if reason is not None), None)
+
+    def left(self) -> float:
+        """Seconds until the first clock runs out."""
+        return min(map(seconds_left, self.watches))
+
+
 class AnyOf(Struct, frozen=True):
     """Stop when the first of several rules says so; the earliest in the list names the reason."""
 
@@ -101,14 +133,7 @@ class AnyOf(Struct, frozen=True):
             raise ValueError("rules must name at least one rule")
 
     def __call__(self) -> Watch:
-        watches = [rule() for rule in self.rules]
-
-        def watch(best: float) -> str | None:
-            # Every watch is asked, so that the ones that count see every round.
-            answers = [ask(best) for ask in watches]
-            return next((reason for reason in answers if reason is not None), None)
-
-        return watch
+        return FirstOf([rule() for rule in self.rules])
 
 
 def any_of(*rules: StopRule) -> AnyOf:
