@@ -30,7 +30,7 @@ from wms.planning.travel import AisleLine, CrossAisle, Layout, Place, Spot
 DEFAULT_STOP = MaxRounds(20)
 # A piece of work is a few milliseconds: rounds of prices (before and between mends), tries of a
 # ruin (fewer where there is much to choose from), steps of a beam (fewer the wider it is).
-BARGAINS, MENDS, HAGGLES = 40, 12, 8
+BARGAINS, MENDS, HAGGLES = 40, 8, 8
 TRIES, TRIES_LEAST, FEW_OFFERS = 20, 6, 250
 WIDTH, WIDTH_GROWTH, WIDTH_MOST = 24, 3, 8192
 LABELS = 1000
@@ -272,11 +272,8 @@ class _Search:
         tries = max(TRIES_LEAST, min(TRIES, TRIES * FEW_OFFERS // len(self.best)))
         width = WIDTH
         while True:
-            spent = 0
-            for _ in self._beam(width):
-                spent += 1
+            for number, _ in enumerate(self._beam(width)):
                 yield
-            for number in range(spent):
                 if number % 8 == 7:
                     ruin.restart(self.shelf, self.best, self.kept, self.costs)
                 self._ruin(tries, THRESHOLDS[luck.randrange(len(THRESHOLDS))])
