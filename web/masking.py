@@ -35,6 +35,8 @@ SPECIAL: dict[tuple[str, str], str] = {
     ("EndpointView", "created_by"): INTERNAL,
     ("EndpointWithLag", "created_by"): INTERNAL,
 }
+# Members of opaque parts: what somebody sent is told back in errors, and may be a name or a street.
+BELOW: dict[tuple[str, str], Path] = {("LetterHead", "errors"): ("*", "value")}
 PARTIES = ("ship_to", "ship_from", "bill_to")  # addresses as they came in: by member
 OPEN_MEMBERS = frozenset({"city", "postcode", "region", "state", "country", "residential"})
 EVENTS = ("events",)  # members that hold events of the log: masked by their own type
@@ -109,6 +111,8 @@ def _walk(
     for field, schema in properties.items():
         here = (*path, field)
         kind = schema.get("x-mask") or SPECIAL.get((name, field)) or NAMES.get(field)
+        if below := BELOW.get((name, field)):
+            found[(*here, *below)] = PERSONAL
         if field in PARTIES or (field == "data" and path[-2:-1] == EVENTS):
             kind = PERSONAL
         if kind is not None:

@@ -102,6 +102,31 @@ def test_hashes_join_and_systems_are_no_persons() -> None:
     assert cover.cover("Ida", "last4") == "…"  # four of few would be all
 
 
+async def test_a_refused_document_is_told_without_what_stood_in_it(
+    world: World, partner: httpx.AsyncClient
+) -> None:
+    async def key(code: str, *scopes: str) -> dict[str, str]:
+        async with world.db.transaction() as tx:
+            made = await clients.create_client(
+                tx, code, warehouse_ids=[world.warehouse_id],
+                scopes=["orders:write", "exceptions:read", *scopes],
+            )  # fmt: skip
+        return {"authorization": f"Bearer {made}"}
+
+    plain, admin = await key("SHOP"), await key("ERP", "masks:admin")
+    body = {"carrier": "PARCEL", "ship_to": {"name": "Ida Holm " * 40},
+            "lines": [{"line_no": "1", "sku": "MUG", "qty": 1}]}  # fmt: skip
+    base = "/v1/warehouses/W1"
+    put = await partner.put(f"{base}/orders/ACME/SO-1", json=body, headers=plain)
+    assert put.status_code == 422
+    (head,) = (await partner.get(f"{base}/exceptions", headers=plain)).json()["exceptions"]
+    url = f"{base}/exceptions/{head['id']}"
+    (error,) = (await partner.get(url, headers=plain)).json()["documents"][0]["errors"]
+    assert error["path"] == "/ship_to/name"
+    assert re.fullmatch("h_[0-9a-f]{20}", error["value"])
+    assert "Ida Holm" in (await partner.get(url, headers=admin)).text
+
+
 async def test_an_order_is_read_with_the_address_its_key_may_see(
     world: World, partner: httpx.AsyncClient
 ) -> None:
