@@ -28,6 +28,7 @@ from wms.events.worker import is_drained
 from wms.load import load_directory
 from wms.masterdata import csv_forms as forms
 from wms.masterdata.csv_read import Folder, read_folder
+from wms.outbound import levels_told
 from wms.serve import start_child
 from wms.settings import Settings
 from wms.simulator import desk, report
@@ -243,8 +244,9 @@ class Theatre:
         ends = time.monotonic() + 120
         settled = 0
         while time.monotonic() < ends and settled < 3:
-            done = await is_drained(self.db) and not await report.open_waves(
-                self.db, self.warehouse_id
+            done = await is_drained(self.db) and not (
+                await report.open_waves(self.db, self.warehouse_id)
+                or await levels_told.list_behind(self.db)
             )
             settled = settled + 1 if done else 0
             self.tell(await report.totals(self.db, self.warehouse_id), "delivering events")
