@@ -6,7 +6,7 @@ there are errors. So the value is walked along the struct and each leaf converte
 
 import types
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -32,12 +32,16 @@ class NotJson(Invalid):
 class BadDocument(Invalid):
     """`errors` is complete: a document without them is accepted."""
 
-    say = "The document has {count} error(s); the first, at {path}: {message}"
+    say = "The document has {many}; the first, at {path}: {message}"
 
     def __init__(self, errors: Sequence[DocumentError]) -> None:
         self.errors = list(errors)
         first = errors[0]
-        super().__init__(count=len(errors), path=first.path or "/", message=first.message)
+        count = len(errors)
+        super().__init__(
+            count=count, many=f"{count} errors" if count > 1 else "1 error",
+            path=first.path or "/", message=first.message,
+        )  # fmt: skip
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -105,7 +109,10 @@ def _walk(value: Any, shape: Any, path: str, found: Checked) -> None:
         msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         shown = value if isinstance(value, (str, int, float, bool)) else None
-        found.errors.append(DocumentError(path, _code(str(error)), str(error), shown))
+        said, allowed = str(error), _words(bare)
+        if allowed and isinstance(value, str):
+            said = f"Expected one of {', '.join(allowed)}"
+        found.errors.append(DocumentError(path, _code(str(error)), said, shown, allowed))
 
 
 def _walk_members(value: dict[str, Any], shape: Any, path: str, found: Checked) -> None:
@@ -131,6 +138,12 @@ def _without_none(shape: Any) -> Any:
         return shape
     some = [each for each in get_args(shape) if each is not type(None)]
     return _without_meta(some[0]) if len(some) == 1 else shape
+
+
+def _words(shape: Any) -> tuple[str, ...]:
+    """What a text may be, of a closed list."""
+    words = get_args(shape) if get_origin(shape) is Literal else ()
+    return words if all(isinstance(word, str) for word in words) else ()
 
 
 def _replace_items(shape: Any) -> Any:

@@ -40,6 +40,11 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
         return self.given is not None and self.given < self.source_version
 
     @property
+    def counts_on(self) -> bool:
+        """The sender's count has gone on, so what it counted before is stale from now on."""
+        return self.given is not None and self.given > self.source_version
+
+    @property
     def counted_twice(self) -> bool:
         """The sender gave one number to two contents."""
         return self.given is not None and 0 < self.given == self.source_version
@@ -48,7 +53,8 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
 def decide(versions: Versions, changed: list[str], *, changeable: bool) -> Decision:
     """`changed` are the fields that differ; `changeable` is what the document's state allows.
 
-    A document that says nothing new is `exists` whatever its If-Match, so a retry is never refused.
+    A document that says nothing new is `exists` whatever its If-Match, so a retry is never refused;
+    its source version counts all the same (`counts_on`).
     """
     if not versions.stale:
         if not changed:

@@ -59,7 +59,8 @@ async def test_an_order_that_is_refused_when_it_is_judged_is_marked_with_its_eff
     [
         ("PUT", ITEM, {"lines": 1}, "refused"),
         ("PUT", "/v1/owners/ACME/parties/C-1", {"name": "Ida", "roles": ["consignee"]}, "done"),
-        ("PUT", "/v1/warehouses/W1/locations/N-1", {"kind": "pick", "zone": "A", "aisle": "01"}, "done"),
+        ("PUT", "/v1/warehouses/W1/locations/N-1",
+         {"kind": "pick", "zone": "A", "aisle": "01"}, "done"),
         ("PUT", "/v1/warehouses/W1/asns/ACME/A-1", {"lines": []}, "refused"),
         ("POST", f"{ORDER}/cancel", {"reason": "customer"}, "done"),
         ("POST", "/v1/warehouses/W1/orders", [{"lines": 1}], "done"),

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from tests import world as w
 from tests.api.test_asns import asn
+from tests.api.test_items import item
 from tests.api.test_orders import order, problem
 from tests.world import World
 
@@ -123,3 +126,29 @@ async def test_lines_are_cancelled_until_the_order_is_planned(
         f"{ORDER.replace('SO-1', 'SO-2')}/cancel", json={"reason": "x", "lines": ["1"]}
     )
     assert problem(late)["type"] == "/problems/change-window-closed"
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "change"),
+    [
+        ("/v1/warehouses/W1/orders/ACME/SO-1", order(), {"priority": 1}),
+        ("/v1/warehouses/W1/asns/ACME/A-1", asn(), {"supplier": "S-2"}),
+        ("/v1/owners/ACME/items/BOTTLE", item(), {"description": "Flask"}),
+        ("/v1/owners/ACME/parties/C-1", {"name": "Ida", "roles": ["consignee"]}, {"name": "Eva"}),
+        ("/v1/warehouses/W1/locations/N-1", {"kind": "pick", "zone": "A", "aisle": "01"},
+         {"blocked": True}),
+    ],
+)  # fmt: skip
+async def test_a_count_that_went_on_without_a_change_makes_older_changes_stale(
+    erp: httpx.AsyncClient, url: str, body: dict[str, Any], change: dict[str, Any]
+) -> None:
+    """The sender changed it and changed it back; the last word came first."""
+    sent = []
+    for version, more in ((1, {}), (3, {}), (2, change), (3, change), (4, change)):
+        answer = await erp.put(url, json=body | more | {"source_version": version})
+        said = answer.json()
+        sent.append((answer.status_code, said["outcome"] if "outcome" in said else said["type"]))
+    assert sent == [
+        (201, "created"), (200, "exists"), (200, "ignored_stale"),
+        (409, "/problems/exists-with-different"), (200, "updated"),
+    ]  # fmt: skip

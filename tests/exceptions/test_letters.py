@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import msgspec
 
 from tests import world as w
 from tests.exceptions.conftest import sealed
@@ -72,6 +73,25 @@ async def test_of_a_batch_only_what_failed_is_kept(world: World, erp: httpx.Asyn
     assert answer.json()["rejected"] == 2
     found = await open_now(erp)
     assert {each["subject"] for each in found} == {"order/ACME/B", "order/ACME/C"}
+
+
+async def test_of_lines_what_failed_is_kept_until_a_good_one_comes(
+    world: World, erp: httpx.AsyncClient
+) -> None:
+    lines = [
+        msgspec.json.encode({"owner": "ACME", "external_id": name, **body})
+        for name, body in (("A", GOOD), ("B", BAD), ("C", {"lines": 7}))
+    ]
+    url, ndjson = f"{ORDERS}:batch", {"Content-Type": "application/x-ndjson"}
+    for _ in range(2):  # sent again, it is the same letter
+        await erp.post(url, content=b"\n".join([*lines, b"no json"]), headers=ndjson)
+    found = await open_now(erp, "order_rejected")
+    assert {each["subject"] for each in found} == {"order/ACME/B", "order/ACME/C"}
+    assert [len(await kept(world, each)) for each in found] == [1, 1]
+    good = msgspec.json.encode({"owner": "ACME", "external_id": "B", **GOOD})
+    await erp.post(url, content=good, headers=ndjson)
+    await followed(world)
+    assert [each["subject"] for each in await open_now(erp)] == ["order/ACME/C"]
 
 
 async def test_a_change_that_comes_too_late_is_somebodys_until_the_order_is_cancelled(

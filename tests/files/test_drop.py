@@ -53,8 +53,12 @@ async def test_a_bad_file_fails_with_its_errors_and_a_foreign_folder_says_why(
     put(tmp_path, "lost.csv", ORDERS, "in/W9/orders")
     put(tmp_path, "odd.csv", ORDERS, "in/W1/invoices")
     put(tmp_path, "map.csv", ORDERS, "in/W1/orders/unknown-map")
+    put(tmp_path, "stray.csv", ORDERS, "in")
+    put(tmp_path, "deep.csv", ORDERS, "in/W1/orders/a/b")
     await watch(world.db, tmp_path, looks)
-    assert await watch(world.db, tmp_path, looks) == 4
+    assert await watch(world.db, tmp_path, looks) == 6
+    for stray in ("failed/stray.csv", "failed/W1/orders/a/b/deep.csv"):
+        assert "in/<warehouse>/<kind>/" in str(report(tmp_path / stray)["detail"])
     failed = tmp_path / "failed/W1/orders/bad.csv"
     assert report(failed)["state"] == "failed"
     assert "NOTHING" in failed.with_name("bad.csv.errors.ndjson").read_text()

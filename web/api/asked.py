@@ -1,11 +1,25 @@
 """Query parameters read strictly: what can never be right is refused by its name."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import msgspec
 
 from web.api.security import REQUEST
-from web.paging import BadPage
+from web.paging import BadPage, page_place
+
+
+class BadWord(BadPage):
+    say = "`{name}` is {known}; not {value}."
+
+
+class BadTime(BadPage):
+    say = "`{name}` is wrong: {value}. Expected a time such as 2026-03-02T09:00:00Z."
+
+
+class BadDay(BadPage):
+    say = "`{name}` is wrong: {value}. Expected a day such as 2026-03-02."
+
 
 TEXT_MAX = 200
 POS_MAX = 2**53  # a position that JSON numbers hold exactly
@@ -22,6 +36,14 @@ def plain(text: str, name: str, most: int = TEXT_MAX) -> str:
     if len(text) > most or "\x00" in text or any("\ud800" <= each <= "\udfff" for each in text):
         raise BadPage(name=name, value=ascii(text[:40]))
     return text
+
+
+def one_of(request: REQUEST, name: str, words: Sequence[str]) -> str:
+    """A word of a closed list, or nothing. Raises BadWord."""
+    given = request.query_params.get(name, "")
+    if given and given not in words:
+        raise BadWord(name=name, value=ascii(given[:40]), known=", ".join(words))
+    return given
 
 
 def number(request: REQUEST, name: str, default: int = 0, most: int = POS_MAX) -> int:
@@ -48,7 +70,7 @@ def moment(request: REQUEST, name: str) -> datetime | None:
     try:
         return sane(msgspec.convert(text.replace(" ", "+"), datetime), name)
     except msgspec.ValidationError:
-        raise BadPage(name=name, value=text[:40]) from None
+        raise BadTime(name=name, value=text[:40]) from None
 
 
 def sane(at: datetime, name: str) -> datetime:
@@ -58,13 +80,19 @@ def sane(at: datetime, name: str) -> datetime:
     return at
 
 
+def changes(request: REQUEST) -> tuple[datetime, tuple[datetime, int]]:
+    """Of a list by the last change: since when, and after which place. Raises BadTime, BadPage."""
+    since = moment(request, "updated_since") or EARLIEST
+    return since, page_place(word(request, "after")) or (EARLIEST, 0)
+
+
 def day(request: REQUEST, name: str) -> date:
     """A calendar day, `2026-03-02`. Raises BadPage."""
     text = request.query_params.get(name, "")
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        raise BadPage(name=name, value=text[:40]) from None
+        raise BadDay(name=name, value=text[:40]) from None
     if len(text) != 10 or not EARLIEST.year <= found.year < LATEST.year:
-        raise BadPage(name=name, value=text[:40])
+        raise BadDay(name=name, value=text[:40])
     return found

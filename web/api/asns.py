@@ -13,18 +13,20 @@ import msgspec
 from litestar import Response, get, post, put
 
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
+from web.api.asked import one_of
 from web.api.describe import describe
 from web.api.jobs import as_job_of_one
 from web.api.kept import taken
-from web.api.paging import json, limit_of, page
+from web.api.paging import json, limit_of, page, versioned
 from web.api.security import REQUEST, partner_of
-from web.api.writes import again, if_match, same_as_path, strict
+from web.api.writes import again, document_of, strict
 from web.errors import problem
 from web.paging import page_place, page_token
 from wms.db import Tx
 from wms.documents import decode, parse
 from wms.inbound import asn, queries
 from wms.inbound.asn_documents import AsnDoc, KnownLine, Outcome
+from wms.inbound.tables import ASN_STATES
 from wms.jobs.running import Job
 from wms.versions import StaleVersion
 
@@ -82,31 +84,25 @@ async def put_asn(request: REQUEST) -> Response[Any]:
     """
     partner = await partner_of(request, "asns:write")
     owner, external_id = _names(request)
-    value = decode(await taken(request, partner))
-    same_as_path(value, "owner", owner)
-    same_as_path(value, "external_id", external_id)
-    document, unknown = parse(value, AsnDoc)
-    expected = if_match(request)
+    given = await document_of(request, partner, AsnDoc, owner=owner, external_id=external_id)
 
     async def announce(tx: Tx) -> Outcome:
         return await asn.announce(
-            tx, partner.stamp, partner.client, document, if_match=expected
+            tx, partner.stamp, partner.client, given.read, if_match=given.expected
         )
 
     if crowded(partner):
-        if expected is not None:
+        if given.expected is not None:
             raise QueueFull()
-        return await as_job_of_one(request, partner, "asns", value)
+        return await as_job_of_one(request, partner, "asns", given.value)
     outcome = await again(partner, announce, DOCUMENTS)
-    outcome = msgspec.structs.replace(outcome, unknown_fields=unknown)
+    outcome = msgspec.structs.replace(outcome, unknown_fields=given.unknown)
     if outcome.outcome == "ignored_stale" and strict(request):
         stale = StaleVersion(
-            given=document.source_version, version=outcome.version, decided_by=outcome.decided_by
+            given=given.read.source_version, version=outcome.version, decided_by=outcome.decided_by
         )
         return problem(stale, request)
-    answer = json(outcome, 201 if outcome.outcome == "created" else 200)
-    answer.headers["ETag"] = f'"{outcome.version}"'
-    return answer
+    return versioned(outcome, outcome.version, 201 if outcome.outcome == "created" else 200)
 
 
 @get(
@@ -126,27 +122,25 @@ async def get_asn(request: REQUEST) -> Response[Any]:
     values = msgspec.structs.asdict(known)
     values |= {"id": str(known.id), "expected_at": known.expected_at.isoformat()}
     values.pop("owner_id")
-    answer = json(AsnRead(**values, receipts=receipts))
-    answer.headers["ETag"] = f'"{known.version}"'
-    return answer
+    return versioned(AsnRead(**values, receipts=receipts), known.version)
 
 
 @get(
     ASNS, summary="Deliveries by expected time, page by page",
     **describe(
         "asns:read", answers={200: AsnPage}, listed=True, refuses=("bad-request",),
-        query={"state": str, "after": str, "limit": int},
+        query={"state": {"enum": ["", *ASN_STATES]}, "after": str, "limit": int},
     ),
 )  # fmt: skip
 async def list_asns(request: REQUEST) -> Response[Any]:
     """Without `state` those that may be received; `Link: rel="next"` leads on."""
     partner = await partner_of(request, "asns:read")
-    asked = request.query_params
     limit = limit_of(request, queries.PAGE_MAX)
+    state, after = one_of(request, "state", ASN_STATES), request.query_params.get("after", "")
     async with reading(partner) as tx:
         found = await queries.list_asns(
-            tx, partner.stamp, state=asked.get("state", ""), limit=limit,
-            after=page_place(asked.get("after", "")), owner_ids=partner.client.owner_ids,
+            tx, partner.stamp, state=state, limit=limit, after=page_place(after),
+            owner_ids=partner.client.owner_ids,
         )  # fmt: skip
     after = page_token(found[-1].expected_at, found[-1].id) if found else ""
     return page(request, "asns", found, limit, after)

@@ -15,15 +15,14 @@ from litestar import Response, get, post, put
 from msgspec import Meta
 
 from web.api.admission import DOCUMENTS, QueueFull, crowded, reading
-from web.api.asked import EARLIEST, moment, number, word
+from web.api.asked import changes, number, word
 from web.api.describe import describe
 from web.api.jobs import as_job_of_one
 from web.api.kept import taken
-from web.api.paging import json, limit_of, page
+from web.api.paging import json, limit_of, page, versioned
 from web.api.security import REQUEST, Partner
-from web.api.writes import again, at_large, if_match, outcome_problem, same_as_path
-from web.errors import problem
-from web.paging import page_place, page_token
+from web.api.writes import again, at_large, document_of, put_answer
+from web.paging import page_token
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, decode, parse
 from wms.jobs.running import Job
@@ -77,30 +76,19 @@ async def put_item(request: REQUEST) -> Response[Any]:
     handling=strict`. Factors of units cannot change while there is stock.
     """
     partner = await at_large(request, "items:write")
-    value = decode(await taken(request, partner))
     owner, sku = _names(request)
-    same_as_path(value, "owner", owner)
-    same_as_path(value, "sku", sku)
-    document, unknown = parse(value, ItemDoc)
-    expected = if_match(request)
+    given = await document_of(request, partner, ItemDoc, owner=owner, sku=sku)
 
     async def write(tx: Tx) -> ItemOutcome:
         return await items.put_item(
-            tx, partner.stamp, partner.client, document, if_match=expected
+            tx, partner.stamp, partner.client, given.read, if_match=given.expected
         )
 
     if crowded(partner):
-        if expected is not None:
+        if given.expected is not None:
             raise QueueFull()
-        return await as_job_of_one(request, partner, "items", value, owner)
-    done = await again(partner, write, DOCUMENTS)
-    refusal = outcome_problem(request, done, sku, expected, document.source_version)
-    if refusal is not None:
-        return problem(refusal, request)
-    done = msgspec.structs.replace(done, unknown_fields=tuple(unknown))
-    answer = json(done, 201 if done.outcome == "created" else 200)
-    answer.headers["ETag"] = f'"{done.version}"'
-    return answer
+        return await as_job_of_one(request, partner, "items", given.value, owner)
+    return put_answer(request, await again(partner, write, DOCUMENTS), sku, given)
 
 
 @get(
@@ -116,9 +104,7 @@ async def get_item(request: REQUEST) -> Response[Any]:
         found = await items.find_item(tx, owner_id, sku)
     if found is None:
         raise items.UnknownItem(owner=owner, sku=sku)
-    answer = json(found.read())
-    answer.headers["ETag"] = f'"{found.version}"'
-    return answer
+    return versioned(found.read(), found.version)
 
 
 @get(
@@ -132,8 +118,7 @@ async def list_items(request: REQUEST) -> Response[Any]:
     """An item that changes while one walks comes again at the end; none is missed."""
     partner = await at_large(request, "items:read")
     limit = limit_of(request, PAGE_MAX)
-    since = moment(request, "updated_since") or EARLIEST
-    after = page_place(word(request, "after")) or (EARLIEST, 0)
+    since, after = changes(request)
     async with reading(partner) as tx:
         owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
         found = await items.list_items(tx, owner_id, since=since, after=after, limit=limit)

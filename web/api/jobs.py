@@ -14,14 +14,14 @@ from msgspec.json import encode
 
 from web.api import paging
 from web.api.admission import DOCUMENTS, INBOX, crowded, reading
+from web.api.asked import BadWord
 from web.api.describe import describe
 from web.api.kept import taken
 from web.api.paging import json
 from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import Undone, at_large, keyed, respond_async
-from web.paging import BadPage
 from wms.db import Tx
-from wms.documents import BadDocument, DocumentError
+from wms.documents import BadDocument, DocumentError, decode
 from wms.errors import Invalid
 from wms.inbound.asn_documents import AsnDoc
 from wms.jobs import running
@@ -97,7 +97,7 @@ async def _batch(
 ) -> Response[Any]:
     mode = request.query_params.get("mode", "partial")
     if mode not in ("partial", "atomic"):
-        raise BadPage(name="mode", value=mode[:40])
+        raise BadWord(name="mode", value=ascii(mode[:40]), known="partial, atomic")
     if "ndjson" not in request.headers.get("content-type", "").lower():
         raise NotLines()
     lines = split(await taken(request, partner))
@@ -143,6 +143,7 @@ async def as_job(
         return 202, job
 
     answer = await keyed(request, partner, [each.text for each in lines], keep, lane=INBOX)
+    answer.headers["Location"] = f"/v1/jobs/{decode(answer.content)['id']}"
     if respond_async(request):
         answer.headers["Preference-Applied"] = "respond-async"
     return answer

@@ -10,16 +10,13 @@ import msgspec
 from litestar import Response, get, put
 
 from web.api.admission import DOCUMENTS, reading
-from web.api.asked import EARLIEST, moment, word
+from web.api.asked import changes, word
 from web.api.describe import describe
-from web.api.kept import taken
-from web.api.paging import json, limit_of, page
+from web.api.paging import limit_of, page, versioned
 from web.api.security import REQUEST, partner_of
-from web.api.writes import again, if_match, outcome_problem, same_as_path
-from web.errors import problem
-from web.paging import page_place, page_token
+from web.api.writes import again, document_of, put_answer
+from web.paging import page_token
 from wms.db import Tx
-from wms.documents import decode, parse
 from wms.masterdata import locations
 from wms.masterdata.locations import Location, LocationDoc, LocationOutcome
 
@@ -50,22 +47,15 @@ async def put_location(request: REQUEST) -> Response[Any]:
     A location with goods or work keeps its kind, and gets no limit that it already breaks (409).
     """
     partner = await partner_of(request, "locations:write")
-    value = decode(await taken(request, partner))
-    same_as_path(value, "code", str(request.path_params["location"]))
-    document, unknown = parse(value, LocationDoc)
-    expected = if_match(request)
+    code = str(request.path_params["location"])
+    given = await document_of(request, partner, LocationDoc, code=code)
 
     async def write(tx: Tx) -> LocationOutcome:
-        return await locations.put_location(tx, partner.stamp, document, if_match=expected)
+        return await locations.put_location(
+            tx, partner.stamp, given.read, if_match=given.expected
+        )
 
-    done = await again(partner, write, DOCUMENTS)
-    refusal = outcome_problem(request, done, document.code, expected, document.source_version)
-    if refusal is not None:
-        return problem(refusal, request)
-    done = msgspec.structs.replace(done, unknown_fields=unknown)
-    answer = json(done, 201 if done.outcome == "created" else 200)
-    answer.headers["ETag"] = f'"{done.version}"'
-    return answer
+    return put_answer(request, await again(partner, write, DOCUMENTS), code, given)
 
 
 @get(
@@ -78,9 +68,7 @@ async def get_location(request: REQUEST) -> Response[Any]:
     code = str(request.path_params["location"])
     async with reading(partner) as tx:
         found = await locations.get_location(tx, partner.stamp, code)
-    answer = json(found)
-    answer.headers["ETag"] = f'"{found.version}"'
-    return answer
+    return versioned(found, found.version)
 
 
 @get(
@@ -94,8 +82,7 @@ async def list_locations(request: REQUEST) -> Response[Any]:
     """One that changes while one walks comes again at the end; none is missed."""
     partner = await partner_of(request, "locations:read")
     limit = limit_of(request, PAGE_MAX)
-    since = moment(request, "updated_since") or EARLIEST
-    after = page_place(word(request, "after")) or (EARLIEST, 0)
+    since, after = changes(request)
     async with reading(partner) as tx:
         found = await locations.list_locations(
             tx, partner.stamp, kind=word(request, "kind"), since=since, after=after, limit=limit

@@ -17,13 +17,15 @@ import msgspec
 from litestar import Response, get, post, put
 from msgspec.json import encode
 
+from web.api import writes
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
+from web.api.asked import one_of
 from web.api.describe import describe
 from web.api.jobs import as_job, as_job_of_one
 from web.api.kept import taken
-from web.api.paging import json, limit_of, page
+from web.api.paging import json, limit_of, page, versioned
 from web.api.security import REQUEST, Partner, partner_of
-from web.api.writes import again, if_match, keyed, same_as_path, strict, tried
+from web.api.writes import again, document_of, keyed, strict, tried
 from web.errors import problem
 from web.paging import page_place, page_token
 from wms.access.rules import OwnerForbidden
@@ -39,7 +41,8 @@ from wms.outbound.order_events import OrderHead, UnknownOrder
 from wms.outbound.order_events import find_order as find_head
 from wms.outbound.promising import Promise
 from wms.outbound.queries import Filter
-from wms.versions import StaleVersion, VersionMismatch
+from wms.outbound.tables import ORDER_STATES
+from wms.versions import SOURCE_VERSION, StaleVersion, VersionMismatch
 
 BATCH_MAX = 1000
 ORDERS = "/v1/warehouses/{code:str}/orders"
@@ -49,7 +52,7 @@ READ = ("not-found", "forbidden-owner")
 
 
 class ExistsWithDifferent(Conflict):
-    say = "Order {external_id} is {state} and has another {field}: it can no longer change."
+    say = "Order {external_id} is {state} and differs in {field}: it can no longer change."
 
 
 class Why(msgspec.Struct):
@@ -99,12 +102,9 @@ async def put_order(request: REQUEST) -> Response[Any]:
     already: it is kept, and the job says what became of it.
     """
     partner = await partner_of(request, "orders:write")
-    value = decode(await taken(request, partner))
     _, owner, external_id = names_of(request)
-    same_as_path(value, "owner", owner)
-    same_as_path(value, "external_id", external_id)
-    document, unknown = parse(value, OrderDoc)
-    expected = if_match(request)
+    given = await document_of(request, partner, OrderDoc, owner=owner, external_id=external_id)
+    document, expected = given.read, given.expected
 
     async def accept(tx: Tx) -> Outcome:
         done = await orders.accept(
@@ -120,7 +120,7 @@ async def put_order(request: REQUEST) -> Response[Any]:
     if crowded(partner):
         if dry or expected is not None:
             raise QueueFull()
-        return await as_job_of_one(request, partner, "orders", value)
+        return await as_job_of_one(request, partner, "orders", given.value)
     if dry:
         outcome, promised = await tried(partner, promise)
         refusal = _refusal(request, partner, outcome, expected, document.source_version)
@@ -129,10 +129,8 @@ async def put_order(request: REQUEST) -> Response[Any]:
     refusal = _refusal(request, partner, outcome, expected, document.source_version)
     if refusal is not None:
         return problem(refusal, request)
-    outcome = msgspec.structs.replace(outcome, unknown_fields=tuple(unknown))
-    answer = json(outcome, 201 if outcome.outcome == "created" else 200)
-    answer.headers["ETag"] = f'"{outcome.version}"'
-    return answer
+    outcome = msgspec.structs.replace(outcome, unknown_fields=tuple(given.unknown))
+    return versioned(outcome, outcome.version, 201 if outcome.outcome == "created" else 200)
 
 
 def _refusal(
@@ -150,10 +148,11 @@ def _refusal(
     if done.outcome == "ignored_stale" and strict(request):
         return StaleVersion(given=given, version=done.version, decided_by=done.decided_by)
     if done.outcome.startswith("exists_with_different_"):
-        return ExistsWithDifferent(
-            external_id=done.external_id, state=done.state, version=done.version,
-            field=done.outcome.removeprefix("exists_with_different_"), decided_by=done.decided_by,
-        )  # fmt: skip
+        facts = {"field": done.outcome.removeprefix("exists_with_different_"),
+                 "version": done.version, "decided_by": done.decided_by}  # fmt: skip
+        if done.decided_by == SOURCE_VERSION:
+            return writes.ExistsWithDifferent(name=f"Order {done.external_id}", **facts)
+        return ExistsWithDifferent(external_id=done.external_id, state=done.state, **facts)
     return None
 
 
@@ -227,16 +226,14 @@ async def get_order(request: REQUEST) -> Response[Any]:
     async with reading(partner) as tx:
         head = await _head(tx, partner, request)
         order = await queries.find_order(tx, partner.stamp, head.id)
-    answer = json(order)
-    answer.headers["ETag"] = f'"{head.version}"'
-    return answer
+    return versioned(order, head.version)
 
 
 @get(
     ORDERS, summary="Orders by cutoff, page by page",
     **describe(
         "orders:read", answers={200: OrderPage}, listed=True, refuses=("bad-request",),
-        query={"state": str, "cause": str, "after": str, "limit": int},
+        query={"state": {"enum": ["", *ORDER_STATES]}, "cause": str, "after": str, "limit": int},
     ),
 )  # fmt: skip
 async def list_orders(request: REQUEST) -> Response[Any]:
@@ -244,7 +241,7 @@ async def list_orders(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "orders:read")
     asked = request.query_params
     limit = limit_of(request, queries.PAGE_MAX)
-    which = Filter(state=asked.get("state", ""), cause=asked.get("cause", ""))
+    which = Filter(state=one_of(request, "state", ORDER_STATES), cause=asked.get("cause", ""))
     async with reading(partner) as tx:
         found = await queries.list_orders(
             tx, partner.stamp, which, after=page_place(asked.get("after", "")), limit=limit,

@@ -35,6 +35,13 @@ def page(
     return answer
 
 
+def versioned(thing: object, version: int, status: int = 200) -> Response[Any]:
+    """A document with its version as `ETag`, for `If-Match`."""
+    answer = json(thing, status)
+    answer.headers["ETag"] = f'"{version}"'
+    return answer
+
+
 def written(thing: object) -> bytes:
     """An answer as JSON, as the asking client may see it."""
     return msgspec.json.encode(shown(thing))

@@ -10,16 +10,13 @@ import msgspec
 from litestar import Response, get, put
 
 from web.api.admission import DOCUMENTS, reading
-from web.api.asked import EARLIEST, moment, word
+from web.api.asked import changes
 from web.api.describe import describe
-from web.api.kept import taken
-from web.api.paging import json, limit_of, page
+from web.api.paging import limit_of, page, versioned
 from web.api.security import REQUEST
-from web.api.writes import again, at_large, if_match, outcome_problem, same_as_path
-from web.errors import problem
-from web.paging import page_place, page_token
+from web.api.writes import again, at_large, document_of, put_answer
+from web.paging import page_token
 from wms.db import Tx
-from wms.documents import decode, parse
 from wms.masterdata import items, parties
 from wms.masterdata.parties import PartyDoc, PartyOutcome, PartyRead
 
@@ -49,24 +46,15 @@ async def put_party(request: REQUEST) -> Response[Any]:
     """Idempotent by (owner, external_id); a member that is left out has its default."""
     partner = await at_large(request, "parties:write")
     owner, external_id = _names(request)
-    value = decode(await taken(request, partner))
-    same_as_path(value, "owner", owner)
-    same_as_path(value, "external_id", external_id)
-    document, unknown = parse(value, PartyDoc)
-    expected = if_match(request)
+    given = await document_of(request, partner, PartyDoc, owner=owner, external_id=external_id)
 
     async def write(tx: Tx) -> PartyOutcome:
         owner_id = await items.get_owner_id(tx, partner.client, owner)
-        return await parties.put_party(tx, partner.stamp, owner_id, document, if_match=expected)
+        return await parties.put_party(
+            tx, partner.stamp, owner_id, given.read, if_match=given.expected
+        )
 
-    done = await again(partner, write, DOCUMENTS)
-    refusal = outcome_problem(request, done, external_id, expected, document.source_version)
-    if refusal is not None:
-        return problem(refusal, request)
-    done = msgspec.structs.replace(done, unknown_fields=unknown)
-    answer = json(done, 201 if done.outcome == "created" else 200)
-    answer.headers["ETag"] = f'"{done.version}"'
-    return answer
+    return put_answer(request, await again(partner, write, DOCUMENTS), external_id, given)
 
 
 @get(
@@ -79,9 +67,7 @@ async def get_party(request: REQUEST) -> Response[Any]:
     async with reading(partner) as tx:
         owner_id = await items.get_owner_id(tx, partner.client, owner)
         found = await parties.get_party(tx, owner_id, owner, external_id)
-    answer = json(found.read())
-    answer.headers["ETag"] = f'"{found.version}"'
-    return answer
+    return versioned(found.read(), found.version)
 
 
 @get(
@@ -95,8 +81,7 @@ async def list_parties(request: REQUEST) -> Response[Any]:
     """One that changes while one walks comes again at the end; none is missed."""
     partner = await at_large(request, "parties:read")
     limit = limit_of(request, PAGE_MAX)
-    since = moment(request, "updated_since") or EARLIEST
-    after = page_place(word(request, "after")) or (EARLIEST, 0)
+    since, after = changes(request)
     async with reading(partner) as tx:
         owner_id = await items.get_owner_id(tx, partner.client, str(request.path_params["owner"]))
         found = await parties.list_parties(tx, owner_id, since=since, after=after, limit=limit)

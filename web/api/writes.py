@@ -1,20 +1,22 @@
 """How a partner's write runs: tried again when the floor is busy, remembered under its key."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 from litestar import Response
 from litestar.enums import MediaType
 
 from web.api.admission import DOCUMENTS, turn
-from web.api.kept import state_of
-from web.api.paging import written
+from web.api.kept import state_of, taken
+from web.api.paging import versioned, written
 from web.api.security import CORRELATION_MAX, REQUEST, Partner, client_with
+from web.errors import problem
 from web.session import partner_stamp
 from wms import requests
 from wms.access.rules import WarehouseForbidden
 from wms.db import Tx
-from wms.documents import BadDocument, DocumentError
+from wms.documents import BadDocument, DocumentError, decode, parse
 from wms.errors import Busy, Conflict, Invalid, WmsError
 from wms.jobs import kept
 from wms.versions import StaleVersion, VersionMismatch
@@ -66,7 +68,33 @@ def _preferences(request: REQUEST) -> set[str]:
 
 
 class ExistsWithDifferent(Conflict):
-    say = "{name} came with another {field} under the same source version before."
+    say = (
+        "{name} came before under the same source version and differs in {field}. "
+        "Give what has changed a higher one."
+    )
+
+
+class Document(msgspec.Struct, Generic[T], frozen=True):
+    """A document as it came, and what the request says of it."""
+
+    value: Any
+    read: T
+    unknown: list[str]
+    expected: int | None  # by If-Match
+
+
+async def document_of(
+    request: REQUEST, partner: Partner, shape: type[T], **named: str
+) -> Document[T]:
+    """The document a request brings, kept first; `named` are the members that its path says.
+
+    Raises NotJson, BadDocument with all its errors, BadHeader.
+    """
+    value = decode(await taken(request, partner))
+    for name, expected in named.items():
+        same_as_path(value, name, expected)
+    read, unknown = parse(value, shape)
+    return Document(value, read, unknown, if_match(request))
 
 
 class Put(Protocol):
@@ -98,6 +126,18 @@ def outcome_problem(
         field = done.outcome.removeprefix("exists_with_different_")
         return ExistsWithDifferent(name=name, field=field, **facts)
     return None
+
+
+def put_answer(
+    request: REQUEST, done: Any, name: str, document: Document[Any]
+) -> Response[Any]:
+    """The answer to a put of master data: its outcome, or the refusal it means."""
+    given = document.read.source_version
+    refusal = outcome_problem(request, done, name, document.expected, given)
+    if refusal is not None:
+        return problem(refusal, request)
+    told = msgspec.structs.replace(done, unknown_fields=tuple(document.unknown))
+    return versioned(told, done.version, 201 if done.outcome == "created" else 200)
 
 
 async def tried(

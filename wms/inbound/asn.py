@@ -68,6 +68,12 @@ CREATE = text(
     RETURNING id
     """
 )
+COUNT_ON = text(
+    """
+    UPDATE asn SET source_version = :given
+     WHERE warehouse_id = :warehouse_id AND id = :id AND source_version < :given
+    """
+)
 UPDATE = text(
     """
     UPDATE asn SET kind = :kind, supplier = :supplier, source_version = :source_version,
@@ -143,6 +149,10 @@ async def announce(
         done = await _update(tx, stamp, document, refs, known)
     else:
         done = _outcome(decision.outcome, known)
+        given = document.source_version or 0
+        if decision.outcome == "exists" and given > known.source_version:
+            here = {"warehouse_id": stamp.warehouse_id, "id": known.id}
+            await tx.execute(COUNT_ON, {**here, "given": given})
     return msgspec.structs.replace(done, decided_by=decision.by)
 
 

@@ -15,6 +15,7 @@ from wms.access.rules import ApiClient
 from wms.db import Tx, translate
 from wms.documents import BadDocument, DocumentError, check, decode
 from wms.errors import Busy, WmsError
+from wms.exceptions.letters import NewLetter, keep
 from wms.inbound import asn
 from wms.inbound.asn_documents import AsnDoc
 from wms.jobs import keys
@@ -25,6 +26,7 @@ from wms.outbound.order_documents import OrderDoc
 from wms.stamp import Stamp
 
 LINE_MAX = 256 * 1024
+LETTERS = {"orders": "order", "asns": "asn"}
 KINDS: dict[str, Any] = {"orders": OrderDoc, "asns": AsnDoc, "items": ItemDoc}
 Done = dict[str, Any]
 
@@ -110,8 +112,30 @@ async def run_lines(
     for each in reads:
         if each.done is None:
             each.done = {**(firsts[each.key] or {}), "replayed": True}
+    if kind in LETTERS:
+        await _keep_refused(tx, stamp, LETTERS[kind], todo)
     return [msgspec.convert({**(each.done or {}), "line": each.number}, LineOutcome)
             for each in reads]  # fmt: skip
+
+
+async def _keep_refused(tx: Tx, stamp: Stamp, kind: str, reads: Sequence[_Read]) -> None:
+    """What was refused for what it says is kept as a letter, with an exception of its own."""
+    found: list[NewLetter] = []
+    for each in reads:
+        done = each.done or {}
+        names = [each.value.get(name) for name in ("owner", "external_id")]
+        if done.get("outcome") != "rejected" or not all(isinstance(n, str) and n for n in names):
+            continue
+        code, errors = done.get("code", ""), done.get("errors") or []
+        if code == "OwnerForbidden" or any(e["code"] == "forbidden-owner" for e in errors):
+            continue  # it is not about goods of this sender
+        found.append(NewLetter(
+            code=f"{kind}_rejected", kind=kind, owner=str(names[0]), external_id=str(names[1]),
+            body=msgspec.json.encode(each.value).decode(), channel="batch",
+            errors=errors or [{"path": "", "code": code, "message": done.get("detail", "")}],
+        ))  # fmt: skip
+    for letter in sorted(found, key=lambda each: each.subject):
+        await keep(tx, stamp, letter)
 
 
 def _read(line: Line, owner: str) -> _Read:

@@ -186,6 +186,8 @@ async def put_item(
     )  # fmt: skip
     decision = decide_versions(versions, sorted(changed), changeable=True)
     if decision.outcome != "updated":
+        if versions.counts_on and decision.outcome == "exists":
+            await _count(tx, stored.id, client.code, doc.source_version)
         return _outcome(stored, decision.outcome, decision.by)
     mine, others = await stewardship.divide(tx, stored.owner_id, client.code, changed)
     proposed = await stewardship.propose(tx, stamp, stored, client.code, others, had)

@@ -207,6 +207,9 @@ async def put_location(
         given=doc.source_version,
     )  # fmt: skip
     decision = decide(versions, changed, changeable=True)
+    where = (bin_.c.warehouse_id == stamp.warehouse_id) & (bin_.c.id == locked.id)
+    if decision.outcome == "exists" and versions.counts_on:
+        await tx.execute(sa.update(bin_).where(where).values(source_version=doc.source_version))
     if decision.outcome != "updated":
         return LocationOutcome(
             outcome=decision.outcome, code=doc.code, version=stored.version,
@@ -215,7 +218,6 @@ async def put_location(
     await _refuse_contradictions(tx, stamp, locked.id, doc, changed)
     values = {name: given[name] for name in COLUMNS} | places
     values["source_version"] = max(doc.source_version or 0, stored.source_version)
-    where = (bin_.c.warehouse_id == stamp.warehouse_id) & (bin_.c.id == locked.id)
     bump = {"version": bin_.c.version + 1, "updated_at": stamp.at}
     await tx.execute(sa.update(bin_).where(where).values(**values, **bump))
     type = EVENTS[doc.blocked] if "blocked" in changed else "location.updated"

@@ -128,6 +128,7 @@ CREATE = text(
     ON CONFLICT (owner_id, external_id) DO NOTHING RETURNING id
     """
 )
+COUNT_ON = text("UPDATE party SET source_version = :given WHERE id = :id")
 UPDATE = text(
     """
     UPDATE party SET document = CAST(:document AS jsonb), version = version + 1,
@@ -179,6 +180,8 @@ async def put_party(
         version += 1
         await row(tx, UPDATE, _Made, id=stored.id, **values)
         await _tell(tx, stamp, doc, version, changed)
+    elif decision.outcome == "exists" and versions.counts_on:
+        await tx.execute(COUNT_ON, {"id": stored.id, "given": doc.source_version})
     return PartyOutcome(
         outcome=decision.outcome, **name, id=str(stored.id), version=version,
         decided_by=decision.by, changed_fields=changed if version > stored.version else [],

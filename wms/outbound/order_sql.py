@@ -74,6 +74,12 @@ UPDATE_ORDER = text(
     RETURNING id, owner_id, external_id, version, state, cutoff_at
     """
 )
+COUNT_ON = text(
+    """
+    UPDATE outbound_order SET source_version = :given
+     WHERE warehouse_id = :warehouse_id AND id = :id AND source_version < :given
+    """
+)
 # Only of orders that were never started: their allocations are all released and promise nothing.
 FORGET_PROMISES = text(
     """

@@ -117,8 +117,12 @@ async def accept(
             continue
         decision = decide(stored, docs[number], if_match)
         outcomes[number] = _unchanged(stored, decision)
+        given = docs[number].source_version or 0
         if decision.outcome == "updated":
             writes.append((number, stored))
+        elif decision.outcome == "exists" and given > stored.source_version:
+            here = {"warehouse_id": stamp.warehouse_id, "id": stored.id}
+            await tx.execute(sql.COUNT_ON, {**here, "given": given})
     for number, outcome in await _write(tx, stamp, docs, writes, refs):
         before = outcomes[number]
         outcomes[number] = msgspec.structs.replace(
