@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planning.worlds import hall, shortest_by_trying
-from wms.planning import batch
+from wms.planning import batch, batch_run
 from wms.planning.batch import Batches, BatchLine, BatchOrder, Cart, plan_batches, slots_needed
 from wms.planning.route import plan_route
 from wms.planning.stop import MaxRounds
@@ -126,6 +126,22 @@ def best_by_trying(orders, cart) -> float:
 def test_tiny_cases_reach_the_best_of_all_groupings(orders):
     cart = Cart(4)
     assert plan(orders, cart, rounds=4).distance_mm == best_by_trying(orders, cart)
+
+
+def test_priced_tours_reach_the_best_of_all_groupings_without_any_exchange(monkeypatch):
+    monkeypatch.setattr(batch_run, "MOVES", 1)
+    monkeypatch.setattr(batch_run, "FIRST_CYCLE", 1)
+    monkeypatch.setattr(batch_run, "PRICED_FROM", 0)
+    spots = [[f"{k * 7 % 4}-{k * 5 % 8}", f"{k * 3 % 4}-{k * 11 % 8}"] for k in range(9)]
+    orders = [
+        BatchOrder(f"o{k}", tuple(BatchLine(f"{k}.{s}", s, 1) for s in found), boxes=1 + k % 2)
+        for k, found in enumerate(spots)
+    ]
+    cart = Cart(4)
+    lengths = [plan(orders, cart, rounds).distance_mm for rounds in (0, 10, 40, 90)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] == best_by_trying(orders, cart)
+    assert plan(orders, cart, 40) == plan(orders, cart, 40)
 
 
 def test_hot_orders_never_ride_with_late_ones():

@@ -73,7 +73,8 @@ def test_listed_moves_lead_from_the_present_faces_to_the_plan(orders, move_s):
         assert len(set(now.values())) == len(now)
         assert move.saved_mm_day * 30 >= move.work_s * 1000
     assert now == answer.faces
-    saved = sum(move.saved_mm_day for move in answer.moves) * 10 / len(orders)
+    assert answer.work_s == sum(move.work_s for move in answer.moves)
+    saved = answer.saved_mm_day * 10 / len(orders)
     assert answer.tour_before_mm - answer.tour_after_mm == pytest.approx(saved)
     assert answer.tour_after_mm == pytest.approx(mean_tour(answer.faces, orders))
 

@@ -213,21 +213,9 @@ def try_exchange(
     change -= standing(other, face, faces, slots, terms)
     count = list_changed(item, other, demand, slots, number, todo)
     change = weigh_exchange(
-        item,
-        face,
-        flat,
-        words,
-        work,
-        demand,
-        faces,
-        slots,
-        todo,
-        count,
-        new_mask,
-        new_cost,
-        change,
-        False,
-    )
+        item, face, flat, words, work, demand, faces, slots, todo, count, new_mask, new_cost,
+        change, False,
+    )  # fmt: skip
     if change >= 0:
         return 0
     write_exchange(item, face, slots, todo, count, new_mask, new_cost)
@@ -278,21 +266,9 @@ def exchange_gain(item, face, flat, words, work, demand, faces, slots, terms, ca
     new_mask = np.empty((count, words), np.int64)
     new_cost = np.empty(count, np.int64)
     change = weigh_exchange(
-        item,
-        face,
-        flat,
-        words,
-        work,
-        demand,
-        faces,
-        slots,
-        todo,
-        count,
-        new_mask,
-        new_cost,
-        change,
-        True,
-    )
+        item, face, flat, words, work, demand, faces, slots, todo, count, new_mask, new_cost,
+        change, True,
+    )  # fmt: skip
     if carry_out:
         write_exchange(item, face, slots, todo, count, new_mask, new_cost)
     return -change
