@@ -84,6 +84,36 @@ def test_same_seed_same_wave_and_more_rounds_are_never_worse(orders):
         assert more.work_s <= some.work_s + 1e-6
 
 
+def partitions(rows):
+    """All ways to put rows into groups."""
+    if not rows:
+        yield []
+        return
+    for groups in partitions(rows[1:]):
+        yield [[rows[0]], *groups]
+        for k, group in enumerate(groups):
+            yield [*groups[:k], [rows[0], *group], *groups[k + 1 :]]
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(waves())
+def test_tiny_waves_take_as_little_work_as_the_best_of_all_groupings(orders):
+    orders = [BatchOrder(o.id, o.lines, zone=o.zone) for o in orders[:5]]
+
+    def work_of(group):
+        spots = [line.spot for order in group for line in order.lines]
+        walk = plan_route(LAYOUT, spots, "depot", "depot").distance_mm
+        return 30 + 5 * len(spots) + walk / (500 if group[0].zone == "B" else 1000)
+
+    best = min(
+        sum(work_of(group) for group in groups)
+        for groups in partitions(orders)
+        if all(len({o.zone for o in g}) == 1 for g in groups)
+        and all(len(g) <= 4 and sum(len(o.lines) for o in g) <= 8 for g in groups)
+    )
+    assert plan(orders, [Picker("a")], 4).work_s == pytest.approx(best)
+
+
 def test_a_due_time_that_can_be_kept_is_kept_though_the_walk_is_longer():
     def order(name, spot, due):
         return BatchOrder(name, (BatchLine(name, spot, 1),), due)
