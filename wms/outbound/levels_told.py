@@ -24,8 +24,7 @@ SWEEP = 1_000  # items of one run of the slow walk
 PART = 500  # items read at once
 
 # Types without a key of stock, and where they name what changed.
-OF_ORDER = ("order.accepted", "order.updated", "order.allocated", "order.released",
-            "order.shorted", "order.held", "order.hold_released", "order.cancelled")  # fmt: skip
+OF_ORDER = tuple(name for name in catalog.TYPES if name.startswith("order."))
 OF_SHIPMENT = ("shipment.created", "shipment.voided", "shipment.departed")
 OF_ASN = ("asn.accepted", "asn.updated", "asn.cancelled")
 OF_RECEIPT = ("receipt.line_received", "receipt.completed")
@@ -58,14 +57,14 @@ BEHIND = text(
     """
     SELECT s.warehouse_id AS id
       FROM seal_state s LEFT JOIN stock_level_cursor c ON c.warehouse_id = s.warehouse_id
-     WHERE c.pos IS DISTINCT FROM s.pos ORDER BY s.warehouse_id
+     WHERE c.pos IS DISTINCT FROM s.pos OR c.swept_item_id < 0 ORDER BY s.warehouse_id
     """
 )
-# The first run begins at the head: the slow walk tells what there is already.
+# It begins at the head with a first walk at once, which tells what there is already.
 BEGIN = text(
     """
-    INSERT INTO stock_level_cursor (warehouse_id, pos)
-    SELECT warehouse_id, pos FROM seal_state WHERE warehouse_id = :warehouse_id
+    INSERT INTO stock_level_cursor (warehouse_id, pos, swept_item_id)
+    SELECT warehouse_id, pos, -1 FROM seal_state WHERE warehouse_id = :warehouse_id
     ON CONFLICT DO NOTHING
     """
 )
@@ -196,6 +195,8 @@ async def tell_levels(tx: Tx, stamp: Stamp) -> int:
     inventory.level_changed."""
     here = {"warehouse_id": stamp.warehouse_id}
     span = await _take(tx, stamp)
+    if span is not None and span.swept_item_id < 0:
+        return await _sweep(tx, stamp, span)
     if span is None or span.pos >= span.head:
         return 0
     upto = min(span.head, span.pos + SPAN)
@@ -214,12 +215,18 @@ async def tell_levels(tx: Tx, stamp: Stamp) -> int:
 async def sweep_levels(tx: Tx, stamp: Stamp) -> int:
     """A stretch of the walk over all items; how many levels were told. Locks the cursor."""
     span = await _take(tx, stamp)
-    if span is None:
-        return 0
+    return 0 if span is None else await _sweep(tx, stamp, span)
+
+
+async def _sweep(tx: Tx, stamp: Stamp, span: _Span) -> int:
+    """In the first walk the place is negative; it ends at 0, from where all others begin."""
     here = {"warehouse_id": stamp.warehouse_id}
-    found = await rows(tx, NEXT_ITEMS, _Item, **here, after=span.swept_item_id, limit=SWEEP)
+    after = abs(span.swept_item_id) if span.swept_item_id < -1 else max(0, span.swept_item_id)
+    found = await rows(tx, NEXT_ITEMS, _Item, **here, after=after, limit=SWEEP)
     done = await _tell(tx, stamp, [each.id for each in found], span.head)
     last = found[-1].id if len(found) == SWEEP else 0
+    if span.swept_item_id < 0:
+        last = -last
     if last != span.swept_item_id:
         await tx.execute(SWEPT, {**here, "item_id": last})
     return done
