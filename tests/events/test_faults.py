@@ -9,6 +9,7 @@ import random
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
@@ -20,7 +21,7 @@ from tests.events.test_delivery import parked
 from tests.events.test_sealer import BUMP, read_all
 from wms.db import Db
 from wms.errors import Busy
-from wms.events.rules import Tuning
+from wms.events.rules import Schedule, Tuning
 from wms.events.verify import verify_log
 from wms.events.worker import drain, run_events
 
@@ -31,7 +32,7 @@ WRITES = (
     "INSERT INTO attempt", "INSERT INTO outbox",
 )  # fmt: skip
 KEYS, LATE, POISON = range(5), (5, 6), 7  # keys of `doc`; the poison key is never taken
-FAILS_TWICE = "order/K0"
+FAILS_TWICE = "order/K0"  # every other version; the next one would be taken at once
 
 
 class Mortal:
@@ -118,7 +119,8 @@ async def _prepare(bed: Bed) -> None:
 
 def _fault(dice: random.Random, body: dict[str, Any], seen: int) -> web.Response | float | None:
     key = body["partitionkey"]
-    if key == f"order/K{POISON}" or (key == FAILS_TWICE and seen < 2):
+    stubborn = key == FAILS_TWICE and int(body["keyseq"]) % 2 and seen < 2
+    if key == f"order/K{POISON}" or stubborn:
         return web.Response(status=422)
     roll = dice.random()
     if roll < 0.03:
@@ -178,3 +180,23 @@ async def _check(bed: Bed, receiver: Receiver, committed: list[tuple[str, int]])
     assert len(dead) == sum(key == poison for key, _ in committed)
     told = "SELECT count(*) FROM event_log WHERE type = 'delivery.exhausted'"
     assert await bed.value(told) == len(dead)
+
+
+async def test_who_takes_over_keeps_later_events_behind_one_that_waits_for_its_retry(
+    bed: Bed, receiver: Receiver, quick: Tuning
+):
+    patient = msgspec.structs.replace(quick, consumer=Schedule((600.0, 600.0), jitter=0))
+    await bed.subscribe(receiver)
+    receiver.fault = lambda body, seen: web.Response(status=422) if body["keyseq"] == "1" else None
+    for version in (1, 2):
+        async with bed.db.transaction() as tx:
+            await tell(tx, bed.warehouse_id, "K", version)
+        stopping = asyncio.Event()
+        task = asyncio.create_task(run_events(bed.db, bed.settings, stopping, patient))
+        async with asyncio.timeout(30):
+            while len(await parked(bed)) < version and not receiver.got:  # noqa: ASYNC110 (rows have no event)
+                await asyncio.sleep(0.02)
+        stopping.set()
+        await task
+    assert receiver.got == []
+    assert [state for _, state, _ in await parked(bed)] == ["due", "waiting"]
