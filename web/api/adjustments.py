@@ -12,7 +12,7 @@ import msgspec
 from litestar import Response, get, post
 
 from web.api.admission import reading
-from web.api.asked import number, word
+from web.api.asked import number, one_of
 from web.api.describe import describe
 from web.api.kept import taken
 from web.api.paging import json, limit_of, page
@@ -73,11 +73,11 @@ async def get_request(request: REQUEST) -> Response[Any]:
 async def list_requests(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "inventory:read")
     limit = limit_of(request, adjustments.PAGE_MAX, 100)
-    state = word(request, "state")
+    state = one_of(request, "state", REQUEST_STATES)
     async with reading(partner) as tx:
         found = await adjustments.list_requests(
             tx, partner.stamp, partner.client.code, after=number(request, "after"), limit=limit,
-            state=state if state in REQUEST_STATES else "",
+            state=state,
         )  # fmt: skip
     last = found[-1].id if found else ""
     return page(request, "requests", found, limit, last)

@@ -119,7 +119,7 @@ async def list_appointments(request: REQUEST) -> Response[Any]:
     async with reading(partner) as tx:
         found = await appointments.list_appointments(
             tx, partner.stamp, partner.client, state=state, limit=limit,
-            day=day(request, "day") if request.query_params.get("day") else None,
+            day=day(request, "day") if "day" in request.query_params else None,
             after=place,
         )  # fmt: skip
     last = page_token(found[-1].starts_at, found[-1].id) if found else ""

@@ -175,7 +175,7 @@ def _headers(said: Described, method: str) -> list[Json]:
         made.append({"name": "If-Match", "description": text, "schema": schema})
     if "stale-version" in said.refuses:
         text = "`handling=strict`: an older source version is refused instead of ignored."
-        schema = {"type": "string", "enum": ["handling=strict", "handling=lenient"]}
+        schema = {"type": "string", "examples": ["handling=strict", "handling=lenient"]}
         made.append({"name": "Prefer", "description": text, "schema": schema})
     return [{**each, "in": "header"} for each in made]
 

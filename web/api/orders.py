@@ -19,7 +19,7 @@ from msgspec.json import encode
 
 from web.api import writes
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
-from web.api.asked import one_of
+from web.api.asked import one_of, plain
 from web.api.describe import describe
 from web.api.jobs import as_job, as_job_of_one
 from web.api.kept import taken
@@ -299,7 +299,8 @@ async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:
 def names_of(request: REQUEST) -> tuple[str, str, str]:
     """Warehouse, owner and number of the path."""
     path = request.path_params
-    return str(path["code"]), str(path.get("owner", "")), str(path.get("external_id", ""))
+    owner, number = (plain(str(path.get(name, "")), name) for name in ("owner", "external_id"))
+    return str(path["code"]), owner, number
 
 
 def _brief(head: OrderHead) -> Brief:
