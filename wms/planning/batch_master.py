@@ -26,6 +26,8 @@ STEPS_MAX = 60
 BIG, EPSILON = 1e18, 1e-6
 CHOICE_MAX, NODES_MAX = 1_000, 8
 LUCK_SPREAD = 0.3
+# Dives before each integer program.
+DIVES = 4
 
 Clock = Callable[[], float]
 
@@ -156,10 +158,10 @@ class Master:
             if found < len(starts) // 3:
                 calm = calm / 2 if calm > 0.1 else 0.0
 
-    def dive(self, most: float) -> Iterator[list[int] | None]:
+    def dive(self, most: float, free: bool) -> Iterator[list[int] | None]:
         """Take tours for certain until all is served; the rows, when they cost less than `most`.
 
-        Later dives do not always take the tour that the program likes best.
+        A free dive does not always take the tour that the program likes best.
         """
         fixed: list[int] = []
         served = np.zeros(self.count, bool)
@@ -172,7 +174,7 @@ class Master:
                 _, shares = self.solve()
             yield None
             shares[fixed] = 0
-            if self.phases:
+            if free:
                 shares *= self.luck.uniform(1 - LUCK_SPREAD, 1, len(shares))
             sure = np.flatnonzero(shares > 1 - EPSILON).tolist()
             for row in sure or [int(np.argmax(shares))]:
@@ -195,10 +197,11 @@ class Master:
         best, most = (self.add if self.phases else self.guess)(groups, costs), sum(costs)
         for _ in self.generate():
             yield []
-        for rows in self.dive(most):
-            if rows is not None:
-                best, most = rows, self.price_of(rows)
-            yield self.groups(rows or [])
+        for turn in range(DIVES):
+            for rows in self.dive(most, free=turn + self.phases > 0):
+                if rows is not None:
+                    best, most = rows, self.price_of(rows)
+                yield self.groups(rows or [])
         value, shares = self.solve()
         if value < most - 1:
             self.duals[:] = self.values()
