@@ -28,6 +28,7 @@ from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import again, document_of, keyed, strict, tried
 from web.errors import problem
 from web.paging import page_place, page_token
+from wms.access.clients import NoSuchCode, owner_ids
 from wms.access.rules import OwnerForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, check, decode, parse
@@ -286,8 +287,14 @@ async def release_hold(request: REQUEST) -> Response[Any]:
 
 
 async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:
-    """The order a request names. Raises UnknownOrder, OwnerForbidden."""
+    """The order a request names. Raises UnknownOrder, OwnerForbidden (whether it exists or not)."""
     _, owner, external_id = names_of(request)
+    if partner.client.owner_ids:
+        try:
+            (owner_id,) = await owner_ids(tx, [owner])
+        except NoSuchCode:
+            raise OwnerForbidden(code=partner.client.code) from None
+        partner.require_owner(owner_id)
     order_id = await orders.find_order_id(tx, partner.stamp, owner, external_id)
     head = None if order_id is None else await find_head(tx, partner.stamp, order_id)
     if head is None:

@@ -23,7 +23,7 @@ from wms.events.outbox import emit
 from wms.events.queries import get_endpoint, list_sites
 from wms.events.signing import live_secrets, store_secret
 from wms.events.tables import endpoint as table
-from wms.events.webhooks import Sender
+from wms.events.webhooks import Sender, content_type
 from wms.ids import uuid7
 from wms.settings import Settings
 from wms.stamp import Stamp
@@ -145,6 +145,8 @@ class _ToVerify(msgspec.Struct):
     nonce: str
     allow: list[str]
     timeout_ms: int
+    media: str
+    mode: str
 
 
 async def verify(db: Db, settings: Settings, code: str, actor: str) -> None:
@@ -155,7 +157,8 @@ async def verify(db: Db, settings: Settings, code: str, actor: str) -> None:
     async with db.reading() as tx:
         view = await get_endpoint(tx, code)
         statement = text(
-            "SELECT id, url, state, nonce, allow, timeout_ms FROM endpoint WHERE id = :id"
+            "SELECT id, url, state, nonce, allow, timeout_ms, media, mode FROM endpoint"
+            " WHERE id = :id"
         )
         found = await row(tx, statement, _ToVerify, id=view.id)
         assert found is not None, "an endpoint is never deleted"
@@ -164,7 +167,8 @@ async def verify(db: Db, settings: Settings, code: str, actor: str) -> None:
         raise WrongState(endpoint=code, state=found.state, verb="verified")
     vault = Vault(settings)
     egress = egress_of(settings, found.allow)
-    sender = Sender(found.url, egress, found.timeout_ms / 1000, 1)
+    named = content_type(found.media, found.mode)
+    sender = Sender(found.url, egress, found.timeout_ms / 1000, 1, named)
     sender.secrets = [vault.open(secret) for secret in sealed]
     try:
         reason = await _prove(sender, found.nonce)

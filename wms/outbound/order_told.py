@@ -18,12 +18,18 @@ def intake_events(
     outcomes: Sequence[Outcome],
     writes: Sequence[tuple[int, Known | None]],
 ) -> list[dict[str, Any]]:
-    """Outbox rows of order.accepted, order.updated and order.rejected, in the documents' order."""
+    """Outbox rows of order.accepted, order.updated and order.rejected, in the documents' order.
+
+    An order for an owner that its sender may not name is told to nobody: it is no order of that
+    owner's. The sender has its outcome, the document stays as a letter.
+    """
     told: list[dict[str, Any]] = []
     before = dict(writes)
     for number, (each, outcome) in enumerate(zip(docs, outcomes, strict=True)):
         key = f"order/{each.owner}/{each.external_id}"
         flow = flow_of(stamp, each, before.get(number))
+        if any(error.code == "forbidden-owner" for error in outcome.errors):
+            continue
         if outcome.outcome == "rejected":
             errors = [msgspec.to_builtins(error) for error in outcome.errors]
             data: Any = catalog.OrderRejected(

@@ -87,6 +87,15 @@ def write_grid(kind, best, grid, placed, at):
 
 
 @kernel
+def write_solid(kind, best, grid, row):
+    """Write a grid as the one solid that it is to its neighbours."""
+    row[0] = kind
+    for k in range(3):
+        row[1 + k] = best[k]
+        row[4 + k] = best[3 + k] * grid[k]
+
+
+@kernel
 def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
     """Put the pieces of a sequence into one box; return how many found a place.
 
@@ -133,10 +142,7 @@ def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
         number = grow(solids, blocks, best, room, most, style, support_min, grid)
         write_grid(kind, best, grid, placed, count)
         row = solids[blocks]
-        row[0] = kind
-        for k in range(3):
-            row[1 + k] = best[k]
-            row[4 + k] = best[3 + k] * grid[k]
+        write_solid(kind, best, grid, row)
         top = box[2] if goods.closed_top[kind] == 1 else row[3] + row[6]
         x, y = row[1], row[2]
         n_spaces = cut_spaces(
