@@ -1,6 +1,7 @@
 """The contract of the orders API: outcomes, every error at once, replays, stale versions."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -227,5 +228,25 @@ async def test_keys_open_only_what_they_name(erp: httpx.AsyncClient, world: Worl
     assert await slug(away) == "forbidden-site"
     assert await slug(narrow) == "forbidden-owner"
     assert await slug(narrow, "PUT", f"{PATH}/ACME/SO-9") == "forbidden-owner"
-    listed = await erp.get(PATH, headers={"Authorization": f"Bearer {narrow}"})
-    assert listed.json() == {"orders": []}
+    assert await slug(narrow, url=f"{PATH}/ACME/SO-9") == "forbidden-owner"  # there or not
+    assert await slug(narrow, url=f"{PATH}/NOBODY/SO-9") == "forbidden-owner"
+    mine = {"Authorization": f"Bearer {narrow}"}
+    assert (await erp.get(PATH, headers=mine)).json() == {"orders": []}
+
+
+async def test_an_order_for_somebody_elses_owner_is_told_to_nobody(
+    erp: httpx.AsyncClient, world: World
+) -> None:
+    async with world.db.transaction() as tx:
+        narrow = await create_client(
+            tx, "SHOP", warehouse_ids=[world.warehouse_id], scopes=["orders:write"],
+            owner_ids=[world.owners["BREW"]],
+        )  # fmt: skip
+    mine = {"Authorization": f"Bearer {narrow}", "Content-Type": "application/x-ndjson"}
+    lines = [json.dumps(order(owner=owner, external_id="SO-1")) for owner in ("ACME", "BREW")]
+    answer = await erp.post(f"{PATH}:batch", content="\n".join(lines), headers=mine)
+    outcomes = [json.loads(line) for line in answer.text.splitlines()]
+    assert [each["outcome"] for each in outcomes] == ["rejected", "rejected"]
+    assert outcomes[0]["errors"][0]["code"] == "forbidden-owner"
+    told = await w.scalar(world, "SELECT array_agg(owner) FROM outbox WHERE type LIKE 'order.%'")
+    assert told == ["BREW"]
