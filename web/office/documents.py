@@ -18,6 +18,7 @@ from litestar.params import FromPath
 
 from web.api.security import Resent
 from web.office.frame import GUARDS, REQUEST, face_of, onward, page
+from web.office.writing import note, writing
 from web.session import session_of, stamp_of
 from wms.access.rules import GUARDED, SCOPES, ApiClient
 from wms.jobs import kept
@@ -84,11 +85,15 @@ async def again(request: REQUEST, id: FromPath[int]) -> Response[Any]:
         return _back(each.id, "It was taken in already.")
     text = _text(each) if given is None else str(given).replace("\r\n", "\n")
     body = each.body if text == _text(each) else text.encode()
+    await note(request, "document.sent_again", f"document/{each.id}")
     status, answer = await asyncio.create_task(_send(request, stamp, each, body))
     if status >= 400:
         return _back(each.id, f"Refused again. {_detail(answer)}")
-    async with db.transaction() as tx:
-        await kept.sent_again(tx, stamp, each, f"Sent again by {stamp.actor} and taken in.")
+    async with writing(request) as write:
+        said = f"Sent again by {stamp.actor} and taken in."
+        await kept.sent_again(write.tx, write.stamp, each, said)
+        how = "as it came" if body == each.body else "corrected"
+        await write.note("document.taken_in", f"document/{each.id}", why=how)
     return _back(each.id, "Taken in.")
 
 

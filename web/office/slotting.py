@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 
 from web.office.frame import GUARDS, REQUEST, face_of, fields, onward, page, part
-from web.session import session_of, stamp_of
+from web.office.writing import writing
 from wms.outbound.slotting import Proposal, count_open, direct, propose
 from wms.planning.pool import PlanFailed, PlanTimeout
 
@@ -54,10 +54,10 @@ async def show_proposal(request: REQUEST) -> Response[Any]:
 
 @post("/office/slotting", guards=GUARDS, include_in_schema=False)
 async def accept(request: REQUEST) -> Response[Any]:
-    stamp = stamp_of(await session_of(request))
     keys = fields(await request.form(), "move")
-    async with request.app.state.db.transaction() as tx:
-        done = await direct(tx, stamp, keys)
+    async with writing(request) as write:
+        done = await direct(write.tx, write.stamp, keys)
+        await write.note("moves.directed", "slotting", after=keys)
     said = f"{done} move{'s' if done != 1 else ''} on the way to the floor."
     if done < len(keys):
         said += f" {len(keys) - done} changed meanwhile and were left out."
