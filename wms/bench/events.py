@@ -93,6 +93,8 @@ class Bench:
                   "floor: bare INSERT … SELECT")  # fmt: skip
 
     async def seal_lag(self) -> None:
+        await self.feed.run(2000, 3)  # a worker that just began closes blocks and walks the stock
+        await asyncio.sleep(1)
         before = await self.feed.head()
         await self.feed.run(2000, self.seconds)
         await asyncio.sleep(1)
