@@ -36,7 +36,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Seal, deliver and run the chores until `stop`. Raises what ended any of them before."""
     if settings.otel:
         tracing.trace_deliveries()
-    gc.freeze()  # what the start made lives as long as we do: looking through it would stop the seal
+    gc.freeze()  # what the start made stays: looking through it would stop the seal
     db = Db(settings.database_url, settings.pool_size)
     line = asyncio.create_task(Line(db.url).run(), name="line")
     parts = [
