@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.rig import handheld, heard, seen, trigger, visit, wait_for
+from tests.browser.rig import handheld, seen, trigger, verdicts, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -134,7 +134,7 @@ async def test_the_pin_box_takes_no_scan(browser, air, shop):
     await expect(page.locator("#pin")).to_be_visible()
     await page.evaluate(TYPE.replace('"scan"', '"pin"'), ["4711", "Enter", 2, "field"])
     await expect(page.locator("#urgent")).to_have_text("A scan is not a PIN. Key in your PIN.")
-    assert (await heard(page))[-1] == "wrong"
+    assert (await verdicts(page))[-1] == "wrong"
     for digit in "4711":
         await page.click(f"#pad [value='{digit}']")
     await page.click("#pad [value='enter']")

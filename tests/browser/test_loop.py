@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.browser.rig import heard, trigger, visit, wait_for
+from tests.browser.rig import heard, trigger, verdicts, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -35,7 +35,7 @@ async def test_a_tour_is_picked_by_trigger_alone_and_the_next_one_opens(page, sh
     assert [act.ref for act in shop.acts] == ["pick/1", "pick/2", "pick/3"]
     assert shop.acts[0].scans == (bin_label(BINS[0]), ITEM, TOTE)
     assert [act.seq for act in shop.acts] == [1, 2, 3]
-    assert await heard(page) == [
+    assert await verdicts(page) == [
         "accepted", "accepted", "step_done", "accepted", "accepted", "step_done",
         "accepted", "accepted", "task_done",
     ]  # fmt: skip
@@ -61,7 +61,7 @@ async def test_a_wrong_scan_is_refused_at_once_and_cleared_by_the_right_one(page
     await pick_one(page, BINS[0])
     await wait_for(lambda: shop.acts)
     assert shop.acts[0].scans[0] == bin_label(BINS[1])  # the evidence of the miss travels too
-    assert (await heard(page))[:2] == ["wrong", "accepted"]
+    assert (await verdicts(page))[:2] == ["wrong", "accepted"]
     assert await page.evaluate("window.felt[0]") == [200, 80, 200]
 
 
