@@ -166,3 +166,21 @@ async def test_what_is_settled_is_forgotten_in_time_and_nothing_else(
         await tx.exec_driver_sql("UPDATE inbound_kept SET at = at - interval '8 days'")
         assert await kept.forget_kept(tx, stamp) == 1
     assert [each.state for each in await all_kept(world)] == ["refused"]
+
+
+async def test_a_document_that_was_sent_again_is_forgotten_after_its_copy(
+    erp: httpx.AsyncClient, world: World
+) -> None:
+    await erp.put(ORDER, json=order())
+    await erp.put(f"{ORDER}-2", json=order())
+    stamp = Stamp(warehouse_id=world.warehouse_id, at=datetime.now(UTC),
+                  key=chore_stamp(1, "x").key)  # fmt: skip
+    async with world.db.transaction() as tx:
+        await tx.exec_driver_sql(
+            "UPDATE inbound_kept k SET at = at - interval '8 days', original_id ="
+            " (SELECT min(o.id) FROM inbound_kept o WHERE o.id < k.id)"
+        )
+    for left in (1, 0):
+        async with world.db.transaction() as tx:
+            assert await kept.forget_kept(tx, stamp) == 1
+        assert len(await all_kept(world)) == left

@@ -25,6 +25,7 @@ TOGETHER_BYTES = 32 * 1024 * 1024
 DONE_BODY_MAX = 256 * 1024  # of a larger one its effect has the bytes: a job, a proof
 ANSWER_MAX = 16 * 1024
 GIVEN_UP = timedelta(minutes=10)  # no request lives so long
+FORGOTTEN_MAX = 5_000
 DONE_KEPT, REFUSED_KEPT = timedelta(days=7), timedelta(days=90)
 REFUSED, UNFINISHED = "document_refused", "document_unfinished"
 
@@ -108,22 +109,25 @@ _KEPT = """
 FIND = text(
     f"{_KEPT}, body FROM inbound_kept WHERE warehouse_id = :warehouse_id AND id = :id"
 )
-# Without a state those that are not done, by inbound_kept_trouble_ix; else by the primary key.
-LIST_OPEN = text(
-    f"""
-    {_KEPT} FROM inbound_kept
-     WHERE warehouse_id = :warehouse_id AND state <> 'done' AND id < :before
-     ORDER BY id DESC LIMIT :limit
-    """
-)
-LIST = text(
-    f"""
-    {_KEPT} FROM inbound_kept
-     WHERE warehouse_id = :warehouse_id AND id < :before
-       AND (CAST(:state AS text) = 'all' OR state = :state)
-     ORDER BY id DESC LIMIT :limit
-    """
-)
+# What is not done by inbound_kept_trouble_ix, the rest by the primary key.
+_LIST = {
+    state: text(
+        f"""
+        {_KEPT} FROM inbound_kept
+         WHERE warehouse_id = :warehouse_id AND id < :before {which}
+         ORDER BY id DESC LIMIT :limit
+        """
+    )
+    for state, which in {
+        "": "AND state <> 'done'",
+        "all": "",
+        "done": "AND state = 'done'",
+        **{
+            open: f"AND state <> 'done' AND state = '{open}'"
+            for open in ("received", "refused", "failed")
+        },
+    }.items()
+}
 # inbound_kept_trouble_ix
 GIVE_UP = text(
     f"""
@@ -133,15 +137,18 @@ GIVE_UP = text(
     RETURNING {_KEPT.replace("SELECT", "")}
     """
 )
-# inbound_kept_at_ix; what nobody settled is never forgotten.
+# inbound_kept_at_ix and inbound_kept_original_ix. What nobody settled is never forgotten, and what
+# was sent again goes after its copies, in a later run.
 FORGET = text(
     """
-    DELETE FROM inbound_kept k
-     WHERE k.warehouse_id = :warehouse_id AND k.at < :done_before
-       AND (k.state = 'done' OR (k.state = 'refused' AND k.at < :refused_before))
-       AND NOT EXISTS (SELECT FROM inbound_kept a
-                        WHERE a.warehouse_id = k.warehouse_id AND a.original_id = k.id
-                          AND a.state <> 'done')
+    DELETE FROM inbound_kept
+     WHERE warehouse_id = :warehouse_id AND id = ANY(ARRAY(
+       SELECT k.id FROM inbound_kept k
+        WHERE k.warehouse_id = :warehouse_id AND k.at < :done_before
+          AND (k.state = 'done' OR (k.state = 'refused' AND k.at < :refused_before))
+          AND NOT EXISTS (SELECT FROM inbound_kept a
+                           WHERE a.warehouse_id = k.warehouse_id AND a.original_id = k.id)
+        ORDER BY k.at LIMIT :limit))
     """
 )
 
@@ -236,9 +243,9 @@ async def give_up(tx: Tx, stamp: Stamp) -> int:
 
 
 async def forget_kept(tx: Tx, stamp: Stamp) -> int:
-    """Chore: documents past their keeping time."""
+    """Chore: documents past their keeping time, the oldest first, FORGOTTEN_MAX at most."""
     values = {"warehouse_id": stamp.warehouse_id, "done_before": stamp.at - DONE_KEPT,
-              "refused_before": stamp.at - REFUSED_KEPT}  # fmt: skip
+              "refused_before": stamp.at - REFUSED_KEPT, "limit": FORGOTTEN_MAX}  # fmt: skip
     return (await tx.execute(FORGET, values)).rowcount
 
 
@@ -253,11 +260,15 @@ async def get_kept(tx: Tx, stamp: Stamp, id: int) -> Kept:
 async def list_kept(
     tx: Tx, stamp: Stamp, state: str = "", before: int = 2**62, limit: int = 50
 ) -> list[Kept]:
-    """Documents without their bodies, the newest first; no state: those that are not done."""
-    values = {"warehouse_id": stamp.warehouse_id, "before": before, "limit": limit}
-    if not state:
-        return await rows(tx, LIST_OPEN, Kept, **values)
-    return await rows(tx, LIST, Kept, **values, state=state)
+    """Documents without their bodies, the newest first.
+
+    No state: those that are not done; `all`: every one. A state nobody knows lists none.
+    """
+    if state not in _LIST:
+        return []
+    return await rows(
+        tx, _LIST[state], Kept, warehouse_id=stamp.warehouse_id, before=before, limit=limit
+    )
 
 
 async def sent_again(tx: Tx, stamp: Stamp, kept: Kept, answered: str) -> None:

@@ -72,4 +72,6 @@ inbound_kept = floor_table(
     Index("inbound_kept_at_ix", "warehouse_id", "at"),
     Index("inbound_kept_trouble_ix", "warehouse_id", "id", postgresql_where=text(
         "state <> 'done'")),
+    Index("inbound_kept_original_ix", "warehouse_id", "original_id", postgresql_where=text(
+        "original_id IS NOT NULL")),
 )  # fmt: skip
