@@ -57,6 +57,9 @@ item = _global(
     col("rotation", Text, default="'fifo'"),
     col("fragile", Boolean, default="false"),
     col("upright", Boolean, default="false"),
+    col("flat", Boolean, default="false"),  # lies on its largest side
+    col("own_container", Boolean, default="false"),  # ships in its own package
+    col("carton_qty_max", Integer, null=True),  # most of it in one carton; null is no limit
     col("separation", Text, default="''"),  # hazard or temperature class that must not mix
     col("velocity", Text, default="'c'"),  # a fast, b medium, c slow
     col("version", Integer, default="1"),
@@ -64,6 +67,8 @@ item = _global(
     CheckConstraint("rotation in ('fefo','fifo')", name="rotation_known"),
     CheckConstraint("velocity in ('a','b','c')", name="velocity_known"),
     CheckConstraint("not expiry_tracked or lot_tracked", name="expiry_belongs_to_a_lot"),
+    CheckConstraint("not (upright and flat)", name="stands_one_way"),
+    CheckConstraint("carton_qty_max > 0", name="carton_qty_max_positive"),
     UniqueConstraint("owner_id", "sku"),
     UniqueConstraint("id", "owner_id"),
     Index("item_updated_ix", "owner_id", "updated_at", "id"),
@@ -122,9 +127,11 @@ pack_level = Table(
     col("width_mm", Integer),
     col("height_mm", Integer),
     col("weight_g", Integer),
+    col("load_max_g", Integer, null=True),  # most that may rest on one; null is no limit
     CheckConstraint("level in ('each','inner','case','pallet')", name="level_known"),
     CheckConstraint("base_qty > 0", name="base_qty_positive"),
     CheckConstraint("level <> 'each' or base_qty = 1", name="each_is_one"),
+    CheckConstraint("load_max_g >= 0", name="load_max_not_negative"),
 )
 
 barcode = Table(
