@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from web.numbers import whole
 from wms.errors import Invalid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,8 +21,11 @@ def page_place(token: str) -> tuple[datetime, int] | None:
     """Where a token points; None for the start. Raises BadPage."""
     if not token:
         return None
+    at, _, id = token.partition(".")
+    last = whole(id)
     try:
-        at, _, id = token.partition(".")
-        return EPOCH + timedelta(microseconds=int(at)), int(id)
+        if last is not None:
+            return EPOCH + timedelta(microseconds=int(at)), last
     except (ValueError, OverflowError):
-        raise BadPage(name="after", value=token) from None
+        pass
+    raise BadPage(name="after", value=token)

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from web.numbers import whole
 from web.office.frame import GUARDS, REQUEST, face_of, field, fields, onward, page
 from web.office.writing import Writing, writing
 from web.session import needs, now, same_site
@@ -170,7 +171,7 @@ def _days(text: str) -> int:
     """Left empty: as long as it may be. What is no number is refused where keys are made."""
     if not text:
         return api_keys.DAYS_MAX
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    return whole(text, 9999) or 0
 
 
 @post(f"{CLIENTS}/{{code:str}}/change", guards=ADMIN, include_in_schema=False)
@@ -243,7 +244,7 @@ async def show_audit(request: REQUEST) -> Response[Any]:
         name: "".join(c for c in request.query_params.get(name, "") if c.isprintable())[:200]
         for name in ("actor", "act", "subject", "before")
     }
-    before = int(asked["before"]) if asked["before"].isdigit() and len(asked["before"]) < 19 else 0
+    before = whole(asked["before"]) or 0
     wanted = Wanted(actor=asked["actor"], act=asked["act"], subject=asked["subject"])
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from web.numbers import whole
 from web.office.endpoints import glance_of
 from web.office.fixes import WORDS, advice
 from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
@@ -79,7 +80,6 @@ async def change(
 async def discard_cause(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     """All dead letters of one cause, with one reason."""
     form = await request.form()
-    status = field(form, "status")
     try:
         async with writing(request) as write:
             face = await face_of(request, write.tx)
@@ -88,7 +88,7 @@ async def discard_cause(request: REQUEST, code: FromPath[str]) -> Response[Any]:
             done = await giving_up.discard(
                 write.tx, write.stamp, glance.id, reason,
                 last_class=field(form, "class"), type=field(form, "type"),
-                last_status=int(status) if status.isdigit() and len(status) < 4 else 0,
+                last_status=whole(field(form, "status"), 999) or 0,
             )  # fmt: skip
             cause = {"class": field(form, "class"), "type": field(form, "type"), "events": done}
             await write.note("delivery.discarded", f"endpoint/{code}", after=cause, why=reason)

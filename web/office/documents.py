@@ -17,6 +17,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from web.api.security import Resent
+from web.numbers import MOST, whole
 from web.office.frame import GUARDS, REQUEST, face_of, onward, page
 from web.office.writing import note, writing
 from web.session import session_of, stamp_of
@@ -36,8 +37,7 @@ STATES = ("all", *KEPT_STATES)
 async def show(request: REQUEST) -> Response[Any]:
     asked = request.query_params
     state = asked.get("state", "") if asked.get("state", "") in STATES else ""
-    before = asked.get("before", "")
-    last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 2**62
+    last = whole(asked.get("before", "")) or MOST
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
         found = await kept.list_kept(tx, face.stamp, state, last, PAGE)

@@ -17,6 +17,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from web.numbers import whole
 from web.office import resubmitting
 from web.office.frame import GUARDS, REQUEST, face_of, field, fields, onward, page, span
 from web.office.writing import Writing, note, writing
@@ -117,7 +118,7 @@ async def end_many(request: REQUEST) -> Response[Any]:
     """Several with one reason: all of them end, or none. What ended meanwhile is left alone."""
     form = await request.form()
     chosen = fields(form, "shown" if field(form, "all") else "id")
-    ids = [int(each) for each in chosen if each.isascii() and each.isdigit() and len(each) < 16]
+    ids = [id for each in chosen if (id := whole(each)) is not None]
     verb, why = field(form, "act"), field(form, "why").strip()
     try:
         if verb not in ENDS or not ids:
@@ -151,13 +152,13 @@ async def resubmit(request: REQUEST, id: FromPath[int]) -> Response[Any]:
 @post("/office/tours/{tour_id:int}/hand-over", guards=GUARDS, include_in_schema=False)
 async def give(request: REQUEST, tour_id: FromPath[int]) -> Response[Any]:
     """Another person takes over a tour, goods and all."""
-    to = field(await request.form(), "to")
-    if not to.isdigit():
+    to = whole(field(await request.form(), "to"))
+    if to is None:
         return onward(f"{HOME}?" + urlencode({"message": "Choose who takes it over."}))
     try:
         async with writing(request) as write:
-            await hand_over(write.tx, write.stamp, tour_id, int(to))
-            await write.note("tour.handed_over", f"tour/{tour_id}", after={"to": int(to)})
+            await hand_over(write.tx, write.stamp, tour_id, to)
+            await write.note("tour.handed_over", f"tour/{tour_id}", after={"to": to})
         said = "Handed over."
     except WmsError as refusal:
         said = str(refusal)

@@ -15,6 +15,7 @@ from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.params import FromPath
 
+from web.numbers import MOST, whole
 from web.office.frame import GUARDS, REQUEST, face_of, field, onward, page
 from web.office.writing import writing
 from web.session import session_of, stamp_of
@@ -38,8 +39,7 @@ async def show(request: REQUEST) -> Response[Any]:
     asked = request.query_params
     state = asked.get("state", "") if asked.get("state", "") in FILE_STATES else ""
     kind = asked.get("kind", "") if asked.get("kind", "") in KINDS else ""
-    before = asked.get("before", "")
-    last = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 2**62
+    last = whole(asked.get("before", "")) or MOST
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
         files = await inbox.list_files(

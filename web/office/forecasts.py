@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Response, get
 
+from web.numbers import whole
 from web.office.drawing import draw_trucks
 from web.office.frame import GUARDS, REQUEST, Face, face_of, part
 from wms.outbound import board
@@ -28,7 +29,7 @@ async def show_floor(request: REQUEST) -> Response[Any]:
 async def show_release(request: REQUEST) -> Response[Any]:
     """Planned as a release would be, in the time a person waits for a page."""
     asked = request.query_params
-    chosen = [int(each) for each in asked.getall("order", []) if each.isdigit()]
+    chosen = {whole(each) for each in asked.getall("order", [])} - {None}
     cutoff_at, carrier_id = cutoff_of(request)
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
@@ -36,18 +37,15 @@ async def show_release(request: REQUEST) -> Response[Any]:
             tx, face.stamp, cutoff_at=cutoff_at, carrier_id=carrier_id
         )
     if chosen:
-        ids = [order_id for order_id in ids if order_id in set(chosen)]
+        ids = [order_id for order_id in ids if order_id in chosen]
     forecast = await preview(request.app.state.db, face.stamp, ids)
     return _drawn(face, forecast, released=False)
 
 
 def cutoff_of(request: REQUEST) -> tuple[datetime | None, int | None]:
     """The truck that the address names; nonsense in it names none."""
-    carrier = request.query_params.get("carrier", "")
-    return (
-        moment(request.query_params.get("cutoff", "")),
-        int(carrier) if carrier.isascii() and carrier.isdigit() and len(carrier) < 10 else None,
-    )
+    asked = request.query_params
+    return moment(asked.get("cutoff", "")), whole(asked.get("carrier", ""))
 
 
 def moment(value: str) -> datetime | None:

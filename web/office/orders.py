@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from web.numbers import whole
 from web.office.drawing import stacked
 from web.office.frame import GUARDS, ORDER_STATES, REQUEST, face_of, field, onward, page
 from web.office.writing import writing
@@ -48,7 +49,9 @@ def _filter(request: REQUEST) -> tuple[Filter, dict[str, str]]:
         asked["cutoff"] = ""
     if cutoff is not None and cutoff.tzinfo is None:
         cutoff, asked["cutoff"] = None, ""
-    carrier = int(asked["carrier"]) if asked["carrier"].isdigit() else None
+    carrier = whole(asked["carrier"])
+    if carrier is None:
+        asked["carrier"] = ""
     which = Filter(
         state=asked["state"] if asked["state"] in ORDER_STATES else "",
         cutoff_at=cutoff, cause=asked["cause"], carrier_id=carrier, search=asked["search"].strip(),

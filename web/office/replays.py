@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from web.numbers import whole
 from web.office.endpoints import glance_of
 from web.office.frame import GUARDS, REQUEST, Face, face_of, field, onward, page, part
 from web.office.writing import writing
@@ -66,9 +67,10 @@ def _time(asked: dict[str, str], name: str, face: Face) -> datetime | None:
 def _place(asked: dict[str, str], name: str) -> int | None:
     if not asked[name]:
         return None
-    if not asked[name].isdigit() or not 0 < int(asked[name]) < 2**62:
+    place = whole(asked[name])
+    if not place:
         raise BadSelector(field=name, reason=f"{asked[name]} is not a position of the log")
-    return int(asked[name])
+    return place
 
 
 def _clean(value: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from litestar import Response, get, post
 
+from web.numbers import whole
 from web.office.frame import GUARDS, REQUEST, face_of, fields, onward, page, part
 from web.office.writing import writing
 from wms.outbound.slotting import Proposal, count_open, direct, propose
@@ -23,9 +24,8 @@ def _asked(request: REQUEST) -> tuple[int, int]:
     """Days looked back and days to pay back; nonsense asks for the usual."""
 
     def number(name: str, usual: int) -> int:
-        value = request.query_params.get(name, "")
-        good = value.isascii() and value.isdigit() and len(value) < 5
-        return min(max(int(value), 1), DAYS_MAX) if good else usual
+        value = whole(request.query_params.get(name, ""), 9999)
+        return usual if value is None else min(max(value, 1), DAYS_MAX)
 
     return number("days", DAYS), number("payback", PAYBACK)
 

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from web.numbers import whole
 from web.office.drawing import ROUTE_COLOURS, draw_plan
 from web.office.forecasts import cutoff_of, moment
 from web.office.frame import (
@@ -78,14 +79,13 @@ async def release(request: REQUEST) -> Response[Any]:
     """Promise the stock now, plan behind. JSON: the wave's id and who stays behind."""
     form = await request.form()
     db: Db = request.app.state.db
-    ids = [int(each) for each in fields(form, "order") if each.isdigit()]
-    carrier = field(form, "carrier")
+    ids = [id for each in fields(form, "order") if (id := whole(each)) is not None]
     async with writing(request) as write:
         stamp = write.stamp
         if not ids and not field(form, "chosen"):
             ids = await board.list_candidates(
                 write.tx, stamp, cutoff_at=moment(field(form, "cutoff")),
-                carrier_id=int(carrier) if carrier.isdigit() else None,
+                carrier_id=whole(field(form, "carrier")),
             )  # fmt: skip
         wave_id, left = await waves.start_wave(write.tx, stamp, ids)
         told = {"orders": len(ids) - len(left), "left": len(left)}
@@ -166,9 +166,9 @@ async def _waited(tx: Tx, face: Face, wave: board.WaveRow | None) -> tuple[int, 
 
 def _chosen(request: REQUEST, tours: list[board.TourRow]) -> tuple[list[int], bool]:
     """The tours that are drawn, and whether one was asked for: it, else those in work."""
-    asked = request.query_params.get("tour", "")
-    if asked.isdigit() and int(asked) in {tour.id for tour in tours}:
-        return [int(asked)], True
+    asked = whole(request.query_params.get("tour", ""))
+    if asked in {tour.id for tour in tours}:
+        return [asked], True
     return [tour.id for tour in tours if tour.state == "claimed"][:ROUTE_COLOURS], False
 
 
