@@ -82,6 +82,26 @@ async def test_what_a_person_gave_up_stays_so_until_it_gets_worse(
     assert (await open_now(erp))["dead_letters"]["reopened"] == 1
 
 
+async def test_an_endpoint_that_fails_for_long_is_somebodys_until_it_answers(
+    world: World, erp: httpx.AsyncClient
+) -> None:
+    await run(world, ENDPOINT, f"""
+        INSERT INTO delivery_cursor (warehouse_id, endpoint_id, lane, pos)
+        SELECT {world.warehouse_id}, id, 0, 0 FROM endpoint
+    """, """
+        UPDATE endpoint SET breaker = 'open', failing_since = now() - interval '2 hours',
+               contact = 'edi@acme.test'
+    """)  # fmt: skip
+    assert await looked(world) == 0  # its owner was not told yet
+    await run(world, "UPDATE endpoint SET noticed_at = now()")
+    assert (await looked(world), await looked(world)) == (1, 0)
+    found = (await open_now(erp))["endpoint_failing"]
+    assert (found["subject"], found["facts"]["stage"]) == ("endpoint/erp", 2)
+    await run(world, "UPDATE endpoint SET breaker = 'closed', failing_since = NULL")
+    await looked(world)
+    assert await open_now(erp) == {}
+
+
 async def test_a_stopped_endpoint_and_a_rejected_event_are_somebodys_until_they_are_cured(
     world: World, erp: httpx.AsyncClient
 ) -> None:

@@ -80,6 +80,7 @@ from wms.events.payload_system import (
     DeliveryDiscarded,
     DeliveryExhausted,
     EndpointEvent,
+    EndpointFailing,
     EndpointSkipped,
     ExceptionAssigned,
     ExceptionEscalated,
@@ -87,6 +88,7 @@ from wms.events.payload_system import (
     ExceptionResolved,
     ReceiptRejected,
     ReplayStarted,
+    SecretExpiring,
     TestPing,
 )
 
@@ -280,6 +282,13 @@ TYPES: dict[str, EventType] = {
     },
     "endpoint.skipped": EventType(
         EndpointSkipped, RARE, "endpoint/<code>", "A person gave up a range of positions."
+    ),
+    "endpoint.failing": EventType(
+        EndpointFailing, RARE, "endpoint/<code>",
+        "It has failed without a break for 15 minutes, an hour, a day, three days.",
+    ),
+    "secret.expiring": EventType(
+        SecretExpiring, RARE, "endpoint/<code>", "A signing key ends in seven days, or in one."
     ),
     "delivery.exhausted": EventType(
         DeliveryExhausted, RARE, "endpoint/<code>", "A delivery ran out of attempts."

@@ -44,13 +44,15 @@ class SiteHealth(msgspec.Struct, kw_only=True):
 
 
 class EndpointHealth(msgspec.Struct, kw_only=True):
-    """`verdicts` are receipts of the last day."""
+    """`verdicts` are receipts of the last day; `noticed_at` is when the owner was last told that
+    it fails."""
 
     endpoint: str
     state: str
     breaker: str
     breaker_until: datetime | None
     failing_since: datetime | None
+    noticed_at: datetime | None
     last_class: str
     last_ok_at: datetime | None
     last_5m: Rate
@@ -141,7 +143,7 @@ async def read_health(tx: Tx, view: EndpointView, at: datetime) -> EndpointHealt
     return EndpointHealth(
         endpoint=view.code, state=view.state, breaker=view.breaker,
         breaker_until=view.breaker_until, failing_since=view.failing_since,
-        last_class=view.last_class, last_ok_at=tally.last_ok_at,
+        noticed_at=view.noticed_at, last_class=view.last_class, last_ok_at=tally.last_ok_at,
         last_5m=_rate(tally.n_5m, tally.ok_5m, blind),
         last_1h=_rate(tally.n_1h, tally.ok_1h, blind),
         last_24h=_rate(tally.n_24h, tally.ok_24h, blind),

@@ -37,7 +37,8 @@ SAVE = text(
     UPDATE endpoint
        SET breaker = :breaker, breaker_step = :step, last_class = :last_class,
            breaker_until = now() + make_interval(secs => CAST(:wait_s AS float8)),
-           failing_since = now() - make_interval(secs => CAST(:failing_s AS float8)),
+           failing_since = CASE WHEN CAST(:failing_s AS float8) IS NOT NULL THEN
+             coalesce(failing_since, now() - make_interval(secs => CAST(:failing_s AS float8))) END,
            gone_at = now() - make_interval(secs => CAST(:gone_s AS float8)),
            state = CASE WHEN state = 'active' AND CAST(:state AS text) <> '' THEN :state
                         ELSE state END

@@ -23,6 +23,26 @@ class EndpointSkipped(EndpointEvent):
     to_pos: int = 0
 
 
+class EndpointFailing(EndpointEvent, kw_only=True):
+    """`stage` is which notice of this failure it is, of four; the last comes after three days.
+    At `suspends_at` sending ends when it still fails."""
+
+    stage: int
+    minutes_failing: int
+    suspends_at: When | None = None
+
+
+class SecretExpiring(Payload):
+    """After `expires_at` the key `kid` signs no more; what verifies only it is refused then."""
+
+    endpoint_id: str
+    kid: str
+    alg: str
+    expires_at: When
+    name: str = ""
+    live_keys: int = 0  # that sign on after it
+
+
 class DeliveryExhausted(Payload):
     endpoint_id: str
     event_id: str

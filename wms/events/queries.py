@@ -116,7 +116,8 @@ async def list_owners(tx: Tx, ids: tuple[int, ...]) -> list[str]:
 
 
 class EndpointView(msgspec.Struct, kw_only=True):
-    """An endpoint as its owner sees it. Never holds a secret."""
+    """An endpoint as its owner sees it. Never holds a secret. `noticed_at` is when the owner was
+    last told that it fails."""
 
     id: int
     code: str
@@ -141,6 +142,7 @@ class EndpointView(msgspec.Struct, kw_only=True):
     breaker: str
     breaker_until: datetime | None
     failing_since: datetime | None
+    noticed_at: datetime | None
     last_class: str
     verified_at: datetime | None
     created_at: datetime
@@ -151,8 +153,8 @@ ENDPOINTS = text(
     """
     SELECT id, code, name, url, state, warehouses, types, owners, predicate, mode, media,
            max_inflight, rate_per_s, timeout_ms, mask_profile, conflate, on_dead, log_attempts,
-           team, contact, breaker, breaker_until, failing_since, last_class, verified_at,
-           created_at, created_by
+           team, contact, breaker, breaker_until, failing_since, noticed_at, last_class,
+           verified_at, created_at, created_by
       FROM endpoint WHERE CAST(:code AS text) IS NULL OR code = :code ORDER BY code
     """
 )

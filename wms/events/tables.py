@@ -178,6 +178,7 @@ endpoint = Table(
     col("breaker_step", SmallInteger, default="0"),
     _at("breaker_until", null=True),
     _at("failing_since", null=True),
+    _at("noticed_at", null=True),  # when its owner was last told that it fails
     col("last_class", Text, default="''"),
     _at("gone_at", null=True),  # first 410
     _at("verified_at", null=True),
@@ -203,6 +204,7 @@ endpoint_secret = Table(
     col("sealed", LargeBinary),  # encrypted with the installation's key, never in clear
     _at("active_from"),
     _at("expires_at", null=True),
+    _at("noticed_at", null=True),  # when its owner was last told that it ends
     CheckConstraint("alg in ('v1', 'v1a')", name="alg_known"),
 )
 

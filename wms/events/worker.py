@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from wms.db import Db
 from wms.errors import Busy, WmsError
-from wms.events import endpoints, leases, retention, sealer, wake
+from wms.events import endpoints, leases, notices, retention, sealer, wake
 from wms.events.delivery import Delivery
 from wms.events.envelope import Site
 from wms.events.keys import Secret, Vault
@@ -70,6 +70,7 @@ class EventWorker:
                 self._every(self.tuning.supervise_s, self.supervise, stop, self.supervise_now)
             ),
             asyncio.create_task(self._every(self.tuning.chores_s, self.keep_house, stop)),
+            asyncio.create_task(self._every(self.tuning.chores_s, self.tell_owners, stop)),
         ]
         try:
             await asyncio.gather(*loops)
@@ -269,6 +270,13 @@ class EventWorker:
             most = timedelta(days=self.settings.event_retention_max_days)
             for child in await retention.drop_old(self.db, keep, most):
                 log.info("%s was dropped", child)
+
+    async def tell_owners(self) -> int:
+        """Of endpoints that fail for long, and of signing keys that end; how many notices."""
+        at, suspend = datetime.now(UTC), timedelta(seconds=self.tuning.suspend_s)
+        async with self.db.transaction() as tx:
+            told = await notices.tell_failing(tx, at, suspend)
+            return told + await notices.tell_ending(tx, at)
 
     async def _make_partitions(self) -> None:
         async with self.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Exceptions of the event engine: dead letters, endpoints that stopped, events a partner rejected.
+"""Exceptions of the event engine: dead letters, endpoints that fail or stopped, rejected events.
 
 What there is decides, not what happened: each run makes the open exceptions of these codes equal to
 what the delivery tables say, so a letter that was delivered or discarded ends its exception.
@@ -12,6 +12,8 @@ import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx, rows
+from wms.events.envelope import rfc3339
+from wms.events.notices import FAILING_FOR
 from wms.exceptions.life import Found, keep_true
 from wms.exceptions.rules import CODES
 from wms.stamp import Stamp
@@ -33,6 +35,13 @@ class _Stopped(msgspec.Struct):
     state: str
     cause: str
     contact: str
+
+
+class _Failing(msgspec.Struct):
+    endpoint: str
+    contact: str
+    since: datetime
+    stage: int
 
 
 class _Rejected(msgspec.Struct):
@@ -60,6 +69,19 @@ STOPPED = text(
     """
     SELECT e.code AS endpoint, e.state, e.last_class AS cause, e.contact FROM endpoint e
      WHERE e.state IN ('suspended', 'blocked')
+       AND EXISTS (SELECT 1 FROM delivery_cursor c
+                    WHERE c.warehouse_id = :warehouse_id AND c.endpoint_id = e.id)
+     ORDER BY e.code
+    """
+)
+# Those whose owner was told of this failure; every further notice makes it worse.
+FAILING = text(
+    """
+    SELECT e.code AS endpoint, e.contact, e.failing_since AS since,
+           (SELECT count(*) FROM unnest(CAST(:stages AS interval[])) s (long)
+             WHERE e.failing_since + s.long <= e.noticed_at) AS stage
+      FROM endpoint e
+     WHERE e.state = 'active' AND e.breaker = 'open' AND e.noticed_at > e.failing_since
        AND EXISTS (SELECT 1 FROM delivery_cursor c
                     WHERE c.warehouse_id = :warehouse_id AND c.endpoint_id = e.id)
      ORDER BY e.code
@@ -101,6 +123,14 @@ async def open_delivery_exceptions(tx: Tx, stamp: Stamp) -> int:
         )
         for each in await rows(tx, STOPPED, _Stopped, **here)
     ]  # fmt: skip
+    failing = [
+        Found(
+            subject=f"endpoint/{each.endpoint}", screen=f"/office/endpoints/{each.endpoint}",
+            facts={"endpoint": each.endpoint, "since": rfc3339(each.since), "stage": each.stage,
+                   "contact": each.contact},
+        )
+        for each in await rows(tx, FAILING, _Failing, stages=FAILING_FOR, **here)
+    ]  # fmt: skip
     rejected = [
         Found(
             subject=f"event/evt_{each.event_id.hex}/{each.source}", owner=each.owner,
@@ -112,7 +142,8 @@ async def open_delivery_exceptions(tx: Tx, stamp: Stamp) -> int:
     ]  # fmt: skip
     changed = 0
     for code, troubles in (
-        ("dead_letters", dead), ("endpoint_stopped", stopped), ("receipt_rejected", rejected),
+        ("dead_letters", dead), ("endpoint_failing", failing), ("endpoint_stopped", stopped),
+        ("receipt_rejected", rejected),
     ):  # fmt: skip
         changed += await _keep(tx, stamp, code, troubles)
     return changed

@@ -111,6 +111,11 @@ CODES: dict[str, Kind] = {
         text="Events ran out of delivery attempts.",
         ends_when="All of them are delivered or discarded.",
     ),
+    "endpoint_failing": Kind(
+        team=INTEGRATION, due_minutes=30, severity="high",
+        text="An endpoint has failed for a quarter of an hour or longer.",
+        ends_when="The endpoint answers again, or is stopped.",
+    ),
     "endpoint_stopped": Kind(
         team=INTEGRATION, due_minutes=30, severity="critical",
         text="An endpoint is suspended or blocked and hears nothing.",
@@ -130,6 +135,11 @@ CODES: dict[str, Kind] = {
         team=INTEGRATION, due_minutes=30, severity="high",
         text="A document came and was never answered.",
         ends_when="It is sent again from its page and accepted.",
+    ),
+    "lines_refused": Kind(
+        team=INTEGRATION, due_minutes=2 * HOUR, severity="high",
+        text="Lines of a batch did not go in.",
+        ends_when="The same documents come again and all of them go in.",
     ),
     "file_failed": Kind(
         team=INTEGRATION, due_minutes=2 * HOUR, severity="high",
