@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planning.worlds import hall, shortest_by_trying
-from wms.planning import batch, batch_run
+from wms.planning import batch, batch_exact, batch_run
 from wms.planning.batch import Batches, BatchLine, BatchOrder, Cart, plan_batches, slots_needed
 from wms.planning.route import plan_route
 from wms.planning.stop import MaxRounds
@@ -125,10 +125,24 @@ def best_by_trying(orders, cart) -> float:
 @given(order_lists(most=6))
 def test_tiny_cases_reach_the_best_of_all_groupings(orders):
     cart = Cart(4)
-    assert plan(orders, cart, rounds=4).distance_mm == best_by_trying(orders, cart)
+    plan_ = plan(orders, cart, rounds=1)
+    assert plan_.distance_mm == plan_.bound_mm == best_by_trying(orders, cart)
+    assert plan_.proven
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(order_lists(most=6))
+def test_exchanges_alone_reach_the_best_of_all_groupings_of_a_tiny_case(orders):
+    cart = Cart(4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_exact, "ORDERS_MOST", 0)
+        plan_ = plan(orders, cart, rounds=4)
+    assert plan_.distance_mm == best_by_trying(orders, cart)
+    assert plan_.proven == (len(orders) == 1)
 
 
 def test_priced_tours_reach_the_best_of_all_groupings_without_any_exchange(monkeypatch):
+    monkeypatch.setattr(batch_exact, "ORDERS_MOST", 0)
     monkeypatch.setattr(batch_run, "MOVES", 1)
     monkeypatch.setattr(batch_run, "FIRST_CYCLE", 1)
     monkeypatch.setattr(batch_run, "PRICED_FROM", 0)

@@ -1,8 +1,9 @@
 """The anytime run of the batch search: first plans, then cycles of falling heat.
 
-Owns the schedule only: `improve` is one round, a fixed number of moves or one step of pricing, so
-that a plan depends on the number of rounds and the seed alone, and a longer run passes through
-every shorter one (the seconds left only cut an integer program short).
+Owns the schedule only: `improve` is one round (all groupings of a few orders, of many a fixed
+number of moves or one step of pricing), so that a plan depends on the number of rounds and the
+seed alone, and a longer run passes through every shorter one (the seconds left only cut an integer
+program short).
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from wms.planning import batch_exact
 from wms.planning import batch_search as inner
 from wms.planning.batch_master import Master
 from wms.planning.floor import FloorMap
@@ -71,6 +73,7 @@ class Search:
         self.boost, self.before = 1.0, total + 1
         self.master: Master | None = None
         self.pricing: Iterator[list[list[int]]] | None = None
+        self.proven, self.few = self.count < 2, self.count <= batch_exact.ORDERS_MOST
 
     def _regroup(self, wanted: np.ndarray) -> int:
         return int(inner.regroup(self.flat, self.store, self.memo, self.work, wanted))
@@ -94,8 +97,8 @@ class Search:
 
     @property
     def settled(self) -> bool:
-        """True when there is nothing to exchange."""
-        return self.count < 2
+        """True when no grouping is shorter."""
+        return self.proven
 
     def improve(self, left: Callable[[], float] = lambda: math.inf) -> None:
         """One round; cycles get longer and longer, each from the best grouping so far.
@@ -103,6 +106,9 @@ class Search:
         Between two cycles tours are priced. `left` says how many seconds there are.
         """
         if self.settled:
+            return
+        if self.few:
+            self._prove()
             return
         if self.pricing is not None:
             self._price()
@@ -131,6 +137,16 @@ class Search:
         )
         if self.left == 0 and self._is_priced():
             self.pricing = self._new_pricing(left)
+
+    def _prove(self) -> None:
+        """Try all groupings of a few orders."""
+        self.few = False
+        wanted = batch_exact.best_groups(self.flat, self.store, self.memo, self.work)
+        if wanted.min() >= 0:
+            self.proven = True
+            total = self._regroup(wanted)
+            if total < self.cost:
+                self.best, self.costs[1] = wanted, total
 
     def _is_priced(self) -> bool:
         """Say whether pricing tours is worth its time for these orders."""
