@@ -115,6 +115,50 @@ def test_throttling_waits_as_told_and_halves_the_load():
     assert health.until == pytest.approx(8.0 + 86400)
 
 
+def load(health: Health) -> int:
+    """Requests that may be in flight, once all pauses are over."""
+    return health.room(1e12, 0)
+
+
+def test_a_hundred_successes_allow_one_more_request_in_flight():
+    health = make(8)
+    health.judge(THROTTLED, "k", 1.0, 1.0)
+    loads = []
+    for n in range(500):
+        health.judge(OK if n % 5 else CONSUMER, f"k{n}", 10.0 + n, 10.0 + n)
+        loads.append(load(health))
+    assert [loads.index(each) + 1 for each in (5, 6, 7, 8)] == [125, 250, 375, 500]
+
+
+def test_slow_answers_halve_the_load_once_for_what_was_under_way_together():
+    health = make(16)
+    now = 0.0
+
+    def answers(slow: int, quick: int, began: float) -> int:
+        for n in range(slow + quick):
+            health.judge(OK, f"k{n}", began + (3.5 if n < slow else 0.1), began)
+        return load(health)
+
+    assert answers(1, 19, now) == 16  # p95 is below three seconds
+    assert answers(1, 0, now) == 8
+    assert answers(20, 0, now) == 8  # begun under the load before
+    assert answers(19, 0, now + 10) == 8  # too few to judge
+    assert answers(1, 0, now + 10) == 4
+    for _ in range(20):
+        now += 100
+        answers(20, 0, now)
+    assert load(health) == 1
+
+
+def test_timeouts_of_one_moment_halve_the_load_once():
+    health = make(16)
+    for key in ("a", "b", "c"):
+        assert health.judge(TIMEOUT, key, 20.0, 5.0) is Verdict.MESSAGE
+    assert load(health) == 8
+    assert health.judge(TIMEOUT, "a", 50.0, 35.0, retry=True) is Verdict.MESSAGE
+    assert load(health) == 4
+
+
 def test_gone_suspends_only_when_it_is_still_gone_a_minute_later():
     health = make()
     assert health.judge(GONE, "k", 0.5, 0.5) is Verdict.ENDPOINT

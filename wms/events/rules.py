@@ -96,6 +96,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
 OPEN_AT = 3  # pauses in a row before the endpoint counts as failing
 STREAK_KEYS = 4  # keys that failed ambiguously with no success between them
 WINDOW_S, WINDOW_SIZE, WINDOW_KEYS = 60.0, 50, 8
+GROW_AFTER = 100  # successes for one more request in flight
+SLOW_S, SLOW_SHARE, SLOW_SAMPLE = 3.0, 0.05, 20  # p95 over this, of so many answers at least
 
 
 class Health:
@@ -116,7 +118,9 @@ class Health:
         self._changed = 0.0  # outcomes of requests begun before this say nothing new
         self._limit = float(max_inflight)
         self._ramping = False
+        self._shrunk = 0.0  # answers to requests begun before this are of the load before
         self._oks = 0
+        self._slow: deque[bool] = deque(maxlen=GROW_AFTER)
         self._streak: set[str] = set()
         self._recent: deque[tuple[float, str, bool]] = deque(maxlen=WINDOW_SIZE)
 
@@ -151,6 +155,7 @@ class Health:
         """
         if outcome in (OK, DEFERRED, CONSUMER, REDIRECT, ABORTED):
             self._answered(key, now)
+            self._pace(outcome, now, began)
             if outcome == OK:
                 return Verdict.OK
             return Verdict.FINAL if outcome == ABORTED else Verdict.MESSAGE
@@ -159,13 +164,15 @@ class Health:
         if outcome == THROTTLED:
             wait = min(retry_after or 1.0, self.tuning.retry_after_max_s)
             self.until = max(self.until, now + wait)
-            self._shrink(now)
+            self._shrink(now, began)
             return Verdict.ENDPOINT
         if outcome == GONE:
             return self._gone(now, began)
+        if outcome == TIMEOUT:
+            self._shrink(now, began)
         if outcome in AMBIGUOUS and retry and not self.step:
             return Verdict.MESSAGE
-        if outcome in AMBIGUOUS and not self._is_ill(outcome, key, now):
+        if outcome in AMBIGUOUS and not self._is_ill(key, now):
             return Verdict.MESSAGE
         self._pause(outcome, now, began)
         if retry_after:  # an ill endpoint may say when to come back, too
@@ -184,15 +191,21 @@ class Health:
         elif self._ramping:
             self._limit = min(self._limit * 2, self.max_inflight)
             self._ramping = self._limit < self.max_inflight
-        else:
-            self._oks += 1
-            if self._oks >= 100 and self._limit < self.max_inflight:
-                self._oks = 0
-                self._limit += 1
 
-    def _is_ill(self, outcome: str, key: str, now: float) -> bool:
-        if outcome == TIMEOUT:
-            self._shrink(now)
+    def _pace(self, outcome: str, now: float, began: float) -> None:
+        """One more at a time for each run of successes; half of them when answers get slow."""
+        if began < self._shrunk:
+            return
+        self._slow.append(now - began > SLOW_S)
+        if len(self._slow) >= SLOW_SAMPLE and sum(self._slow) > SLOW_SHARE * len(self._slow):
+            self._shrink(now, began)
+        elif outcome == OK and not self._ramping and self._limit < self.max_inflight:
+            self._oks += 1
+            if self._oks >= GROW_AFTER:
+                self._oks = 0
+                self._limit = min(self._limit + 1, self.max_inflight)
+
+    def _is_ill(self, key: str, now: float) -> bool:
         if self.step:
             return True
         self._streak.add(key)
@@ -225,7 +238,11 @@ class Health:
         self.until = max(self.until, self.gone_at + self.tuning.gone_s)
         return Verdict.ENDPOINT
 
-    def _shrink(self, now: float) -> None:
-        self._limit = max(1.0, self._limit / 2)
+    def _shrink(self, now: float, began: float) -> None:
+        """Once for all requests that were under way together."""
+        if began < self._shrunk:
+            return
+        self._limit, self._shrunk = max(1.0, self._limit / 2), now
         self._ramping = False
         self._oks = 0
+        self._slow.clear()
