@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from wms.outbound.wave_bins import choose_bins
 from wms.outbound.wave_due import Shift, plan_due, try_out
+from wms.outbound.wave_parts import (
+    Pick,
+    PlannedTask,
+    PlannedTour,
+    Portion,
+    Problem,
+    WaveOrder,
+    WavePlan,
+)
 from wms.planning.batch import BatchLine, BatchOrder, Cart, Stowed, plan_batches
 from wms.planning.route import plan_route
 from wms.planning.stop import MaxSeconds, NoImprovement, any_of
@@ -22,92 +32,8 @@ CHUNK = 120  # cart loads batched together
 STALE_ROUNDS = 12
 BATCHING = 0.6  # of the time, where the rest may be needed to keep due times
 HOPELESS = 0.3  # of a window late: there is too much work, and only shorter walks help
+CHOOSING = 0.3  # of the time, where equal stock lies in other bins too
 LONGER = 1.1  # pickers may be free so much later for it, or the next trucks would pay
-
-
-class Pick(msgspec.Struct, frozen=True, kw_only=True):
-    """One promise: so much of an item from a bin. Sizes are of one unit; 0 is not known."""
-
-    allocation_id: int
-    order_id: int
-    order_line_id: int
-    item_id: int
-    lot_id: int | None
-    lpn_id: int | None
-    bin_id: int
-    pick_sequence: int
-    qty: int
-    length_mm: int
-    width_mm: int
-    height_mm: int
-    weight_g: int
-
-    @property
-    def unit_mm3(self) -> int:
-        return self.length_mm * self.width_mm * self.height_mm
-
-
-class WaveOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order of the wave. `due_s` is the epoch; `priority` is minutes ahead of it."""
-
-    order_id: int
-    due_s: int
-    priority: int
-
-    @property
-    def urgency(self) -> tuple[float, int]:
-        """Smaller goes first: the order in which the floor claims tours, then the due time."""
-        return self.due_s - 60.0 * self.priority, self.due_s
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """All that planning needs to know. Spots of the layout are bin ids as text.
-
-    Without a `shift` nobody is late: tours are as short as can be, due times only sort them.
-    """
-
-    orders: tuple[WaveOrder, ...]
-    picks: tuple[Pick, ...]
-    layout: Layout | None
-    depot: str
-    cart_slots: int
-    tote_mm3: int
-    tote_g: int
-    seconds: float
-    shift: Shift | None = None
-
-
-class Portion(msgspec.Struct, frozen=True):
-    """So much of a pick into one tote."""
-
-    pick: Pick
-    qty: int
-
-
-class PlannedTask(msgspec.Struct, frozen=True):
-    """One pick task; slots count from 1."""
-
-    pick: Pick
-    qty: int
-    slot: int
-
-
-class PlannedTour(msgspec.Struct, frozen=True):
-    """One trip: tasks in walking order, and which order each slot of the cart serves."""
-
-    tasks: tuple[PlannedTask, ...]
-    slots: tuple[tuple[int, int], ...]  # (slot, order)
-    metres: int
-    priority: int
-
-
-class WavePlan(msgspec.Struct, frozen=True):
-    """The answer, and how it was found."""
-
-    tours: tuple[PlannedTour, ...]
-    method: str
-    stopped: str
-    metres: int
 
 
 def fill_totes(picks: Sequence[Pick], tote_mm3: int, tote_g: int) -> list[list[Portion]]:
@@ -189,9 +115,10 @@ def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter)
     Where the time is over before all was looked at, the rest rides as it comes, by shortest routes.
     Tours come in the order in which they should be taken.
     """
-    end = clock() + problem.seconds
+    last = clock() + problem.seconds
     if problem.layout is None:
         return plan_simply(problem)
+    end = last - (CHOOSING if problem.offers else 0.0) * problem.seconds
     tours: list[PlannedTour] = []
     stopped, method, shift = "nothing to do", "batched and routed", problem.shift
     chunks = _chunks(cart_loads(problem))
@@ -209,6 +136,9 @@ def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter)
             method = "batched, routed and sequenced for due times" if joint else method
             shift = msgspec.structs.replace(shift, ready_s=ready)
         tours += found
+    nearer = choose_bins(problem, tours, last, clock)
+    method += ", bins chosen with the tours" if nearer != tours else ""
+    tours = nearer
     metres = sum(tour.metres for tour in tours)
     return WavePlan(tuple(tours), method, stopped, metres)
 

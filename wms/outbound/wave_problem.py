@@ -7,9 +7,12 @@ from wms.masterdata.floor_plan import load_layout
 from wms.outbound import wave_sql as sql
 from wms.outbound.carton_plan import BoxProblem, Content
 from wms.outbound.floor_work import load_floor, shift_of
-from wms.outbound.wave_plan import Pick, Problem, WaveOrder, first_rank
+from wms.outbound.wave_parts import Offer, Pick, Problem, WaveOrder
+from wms.outbound.wave_plan import first_rank
 from wms.planning.cartonize import CartonType
 from wms.stamp import Stamp
+
+OFFERS_MOST = 40  # of each kind of stock: the fullest bins
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +29,13 @@ async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
     values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
     orders = await rows(tx, sql.WAVE_ORDERS, WaveOrder, **values)
     picks = await rows(tx, sql.WAVE_PICKS, Pick, **values)
+    offers = await rows(
+        tx, sql.OFFERS, Offer, warehouse_id=stamp.warehouse_id, at=stamp.at, most=OFFERS_MOST,
+        ids=sorted({pick.balance_id for pick in picks}),
+    )  # fmt: skip
     setting = await get_setting(tx, stamp)
-    layout, depot = await load_layout(tx, stamp, sorted({pick.bin_id for pick in picks}))
+    bins = {each.bin_id for found in (picks, offers) for each in found}
+    layout, depot = await load_layout(tx, stamp, sorted(bins))
     floor = await load_floor(tx, stamp)
     return Problem(
         orders=tuple(orders),
@@ -39,6 +47,7 @@ async def load_problem(tx: Tx, stamp: Stamp, wave_id: int) -> Problem:
         tote_g=setting.tote_g,
         seconds=setting.plan_seconds,
         shift=shift_of(stamp.at.timestamp(), floor, first_rank(orders)),
+        offers=tuple(offers),
     )
 
 

@@ -2,6 +2,8 @@
 
 from sqlalchemy import text
 
+from wms.inventory.allocations import PROMISABLE
+
 # Primary keys and the natural key of lines. No lock: what is decided is decided again under it.
 ITEMS_OF = text(
     """
@@ -46,7 +48,7 @@ WAVE_ORDERS = text(
 WAVE_PICKS = text(
     """
     SELECT a.id AS allocation_id, l.order_id, l.id AS order_line_id, l.item_id, b.lot_id, b.lpn_id,
-           b.bin_id, p.pick_sequence, a.qty,
+           b.bin_id, b.id AS balance_id, p.pick_sequence, a.qty,
            coalesce(e.length_mm, 0) AS length_mm, coalesce(e.width_mm, 0) AS width_mm,
            coalesce(e.height_mm, 0) AS height_mm, coalesce(e.weight_g, 0) AS weight_g
       FROM outbound_order o
@@ -59,13 +61,52 @@ WAVE_PICKS = text(
      ORDER BY a.id
     """
 )
+# Stock of the same kind as these balances (item, lot, day of receipt, pick face or reserve) in
+# other bins, with the balances themselves. balance's key, then balance_item_ix for each item.
+OFFERS = text(
+    f"""
+    WITH home AS (
+      SELECT b.id, b.bin_id, b.lpn_id, b.item_id, b.lot_id, p.pick_sequence, p.kind AS face,
+             CAST(b.received_at AT TIME ZONE w.timezone AS date) AS day
+        FROM balance b
+        JOIN bin p ON p.warehouse_id = b.warehouse_id AND p.id = b.bin_id
+        JOIN warehouse w ON w.id = b.warehouse_id
+       WHERE b.warehouse_id = :warehouse_id AND b.id = ANY (CAST(:ids AS bigint[]))
+         AND b.serial = ''
+    ), need AS (
+      SELECT DISTINCT item_id FROM home
+    ), stock AS (
+      SELECT b.id, b.bin_id, b.lpn_id, b.item_id, b.lot_id, p.pick_sequence, p.kind AS face,
+             CAST(b.received_at AT TIME ZONE w.timezone AS date) AS day,
+             b.on_hand - b.allocated AS free
+      {PROMISABLE}
+         AND b.serial = ''
+    ), every AS (
+      SELECT h.*, coalesce(s.free, 0) AS free, true AS promised
+        FROM home h LEFT JOIN stock s ON s.id = h.id
+      UNION ALL
+      SELECT s.*, false FROM stock s WHERE s.id <> ALL (CAST(:ids AS bigint[]))
+    ), ranked AS (
+      SELECT *, dense_rank() OVER (ORDER BY item_id, lot_id, day, face) AS kind,
+             bool_or(promised) OVER k AS wanted, min(bin_id) OVER k < max(bin_id) OVER k AS several,
+             row_number() OVER (
+               PARTITION BY item_id, lot_id, day, face ORDER BY promised DESC, free DESC, id) AS n
+        FROM every
+      WINDOW k AS (PARTITION BY item_id, lot_id, day, face)
+    )
+    SELECT id AS balance_id, kind, bin_id, lpn_id, pick_sequence, free
+      FROM ranked WHERE wanted AND several AND n <= :most
+     ORDER BY kind, pick_sequence, id
+    """
+)
 # What is promised, picked already or just being packed; what is short by then stays out.
 CONTENTS = text(
     """
     SELECT l.order_id, l.item_id, CAST(sum(l.allocated + l.picked) AS int) AS qty,
            coalesce(e.length_mm, 0) AS length_mm, coalesce(e.width_mm, 0) AS width_mm,
            coalesce(e.height_mm, 0) AS height_mm, coalesce(e.weight_g, 0) AS weight_g,
-           i.fragile, i.upright, i.separation
+           i.fragile, i.upright, i.separation, i.flat, i.own_container, i.carton_qty_max,
+           e.load_max_g
       FROM outbound_order o
       JOIN order_line l ON l.warehouse_id = o.warehouse_id AND l.order_id = o.id
        AND l.allocated + l.picked > 0
@@ -76,7 +117,8 @@ CONTENTS = text(
        AND NOT EXISTS (SELECT 1 FROM planned_carton c
                         WHERE c.warehouse_id = o.warehouse_id AND c.order_id = o.id)
      GROUP BY o.priority, o.cutoff_at, l.order_id, l.item_id, e.length_mm, e.width_mm, e.height_mm,
-              e.weight_g, i.fragile, i.upright, i.separation
+              e.weight_g, e.load_max_g, i.fragile, i.upright, i.separation, i.flat,
+              i.own_container, i.carton_qty_max
      ORDER BY o.priority DESC, o.cutoff_at, l.order_id, l.item_id
     """
 )

@@ -16,7 +16,8 @@ from wms.events.outbox import emit, emit_many
 from wms.inventory import allocations
 from wms.outbound import wave_sql as sql
 from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
-from wms.outbound.wave_plan import PlannedTour, WavePlan
+from wms.outbound.wave_moves import move_promises
+from wms.outbound.wave_parts import PlannedTour, WavePlan
 from wms.stamp import Stamp
 from wms.tasks.engine import NewTask
 from wms.tasks.many import NewTour, create_tours
@@ -71,7 +72,7 @@ class _Planning(msgspec.Struct):
 async def write_wave(tx: Tx, stamp: Stamp, wave_id: int, plan: WavePlan) -> Wave:
     """Step 3: tours, tasks and slots from a plan; orders that were stopped meanwhile drop out.
 
-    Locks the wave, its orders by id. Emits wave.released and order.released.
+    Locks the wave, its orders by id, balances in key order. Emits wave.released and order.released.
     """
     values = {"warehouse_id": stamp.warehouse_id, "wave_id": wave_id}
     wave = await row(tx, sql.TAKE_PLANNING, _Planning, **values)
@@ -82,6 +83,7 @@ async def write_wave(tx: Tx, stamp: Stamp, wave_id: int, plan: WavePlan) -> Wave
     promises = await rows(tx, sql.OPEN_PROMISES, _Promise, **values)
     going = {head.id for head in heads.values() if head.state == "open" and not head.stopped}
     left = {promise.id: promise.qty for promise in promises if promise.order_id in going}
+    plan = await move_promises(tx, stamp, plan, left)
     tours = _new_tours(plan, left, {member.id: member.cutoff_at for member in members})
     await create_tours(tx, stamp, "pick", tours, wave_id=wave_id)
     picks = Counter(task.order_id for tour in tours for task in tour.tasks
