@@ -1,6 +1,7 @@
 """The contract of the items API: natural keys, versions, barcodes, who may set what."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -79,6 +80,28 @@ async def test_every_error_comes_at_once(erp: httpx.AsyncClient) -> None:
     assert [each["path"] for each in first["errors"]] == ["/rotation"]
     nobody = await erp.put("/v1/owners/NOBODY/items/X", json=item())
     assert problem(nobody)["type"] == "/problems/not-found"
+
+
+async def test_what_a_carton_planner_asks_is_kept_and_told(
+    erp: httpx.AsyncClient, world: World
+) -> None:
+    limited = item(flat=True, own_container=True, carton_qty_max=4)
+    limited["levels"][0]["load_max_g"] = 0
+    assert (await erp.put(f"{PATH}/RUG", json=limited)).status_code == 201
+    assert (await erp.put(f"{PATH}/RUG", json=item())).json()["outcome"] == "exists"
+    read = (await erp.get(f"{PATH}/RUG")).json()
+    assert (read["flat"], read["own_container"], read["carton_qty_max"]) == (True, True, 4)
+    assert [level["load_max_g"] for level in read["levels"]] == [0, None]
+    both = problem(await erp.put(f"{PATH}/RUG", json={"upright": True}))
+    assert [(each["path"], each["code"]) for each in both["errors"]] == [("/flat", "contradicts")]
+    free = item(carton_qty_max=None)
+    free["levels"][0]["load_max_g"] = None
+    freed = (await erp.put(f"{PATH}/RUG", json=free)).json()
+    assert freed["changed_fields"] == ["carton_qty_max", "levels.each.load_max_g"]
+    events = "SELECT array_agg(data ORDER BY id) FROM outbox WHERE okey = 'item/ACME/RUG'"
+    made, changed = [json.loads(each) for each in await w.scalar(world, events)]
+    assert (made["flat"], made["carton_qty_max"], made["levels"][0]["load_max_g"]) == (True, 4, 0)
+    assert (changed["flat"], changed.get("carton_qty_max")) == (True, None)
 
 
 async def test_versions_of_each_sender_count_apart(

@@ -113,6 +113,41 @@ def test_a_broken_rule_between_rows_is_named(tmp_path: Path, name: str) -> None:
     assert flaws(tmp_path, **{file: with_row(file, row)}) == expected
 
 
+def test_what_a_carton_planner_asks_of_items_is_read(tmp_path: Path) -> None:
+    head = "owner,sku,description,upright,flat,own_container,carton_qty_max"
+    levels = "owner,sku,level,base_qty,length_mm,width_mm,height_mm,weight_g,load_max_g"
+    alone = {"barcodes": None, "stock": None, "asn_lines": None, "asns": None, "orders": None,
+             "order_lines": None}  # fmt: skip
+    right = checked(
+        tmp_path,
+        items=f"{head}\nACME,RUG,Rug,no,yes,no,4\nACME,TV,Screen,,,yes,\n",
+        pack_levels=f"{levels}\nACME,RUG,each,1,9,9,9,9,0\nACME,TV,each,1,9,9,9,9,\n",
+        **alone,
+    )
+    assert right.problems == []
+    rug, screen = right.of(forms.ItemForm)
+    assert (rug.flat, rug.own_container, rug.carton_qty_max) == (True, False, 4)
+    assert (screen.flat, screen.own_container, screen.carton_qty_max) == (False, True, None)
+    assert [level.load_max_g for level in right.of(forms.PackLevelForm)] == [0, None]
+    wrong = checked(
+        tmp_path,
+        items=f"{head}\nACME,RUG,Rug,yes,yes,no,\nACME,TV,Screen,,,perhaps,0\n",
+        pack_levels=f"{levels}\nACME,RUG,each,1,9,9,9,9,-5\nACME,TV,each,1,9,9,9,9,light\n",
+        **alone,
+    )
+    assert sorted(str(flaw) for flaw in wrong.problems) == [
+        "items.csv:2: flat: contradicts upright",
+        "items.csv:3: carton_qty_max: '0' is not whole number from 1"
+        " (of it in one carton; empty: not limited)",
+        "items.csv:3: own_container: 'perhaps' is not yes or no"
+        " (ships in its own package, takes no carton)",
+        "pack_levels.csv:2: load_max_g: '-5' is not whole number from 0 to 50000000"
+        " (grams that may rest on one; empty: not limited)",
+        "pack_levels.csv:3: load_max_g: 'light' is not whole number from 0 to 50000000"
+        " (grams that may rest on one; empty: not limited)",
+    ]
+
+
 FOLDERS: dict[str, tuple[dict[str, Any], list[tuple[str, int, str]]]] = {
     "no warehouse": ({"warehouse": None}, [("warehouse.csv", 0, "")]),
     "two warehouses": (

@@ -1,6 +1,7 @@
 """Waves: promised, planned, written as tours; pulled back; finished by another process."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -222,6 +223,39 @@ async def test_cartons_are_proposed_once_the_wave_is_out(world: World) -> None:
     assert {carton["order_id"] for carton in cartons} == set(ids[:2])
     assert sum(carton["units"] for carton in cartons) == 12
     assert await w.scalar(world, "SELECT plan ->> 'cartons' FROM wave") == str(len(cartons))
+
+
+async def test_cartons_follow_what_items_say_of_themselves(world: World) -> None:
+    """The mugs lie in cartons of two, nothing rests on a lamp, the tent ships as it is."""
+    async with world.db.transaction() as tx:
+        for statement in (
+            "UPDATE item SET carton_qty_max = 2 WHERE sku = 'MUG'",
+            "UPDATE item SET own_container = true WHERE sku = 'TENT'",
+            "UPDATE pack_level SET load_max_g = 0"
+            " WHERE item_id = (SELECT id FROM item WHERE sku = 'LAMP')",
+        ):
+            await tx.exec_driver_sql(statement)
+    for sku, bin_code in (("MUG", "A-01-01"), ("LAMP", "A-02-05"), ("TENT", "A-02-01")):
+        await w.stock(world, sku, bin_code, 10)
+    order = await w.order(world, "SO-1", ("MUG", 3), ("LAMP", 4), ("TENT", 1))
+    await waves.release(world.db, w.stamp(world, "SUE"), [order["id"]])
+    await waves.finish_waves(world.db, world.at + timedelta(minutes=3))
+    cartons = await all_rows(
+        world, "SELECT c.placements FROM planned_carton c WHERE c.warehouse_id = :w"
+    )
+    of_item = [Counter(place["item_id"] for place in each["placements"]) for each in cartons]
+    assert sum(of_item, Counter()) == {world.items["MUG"]: 3, world.items["LAMP"]: 4}
+    assert max(each[world.items["MUG"]] for each in of_item) <= 2
+    lamps = [
+        place for each in cartons for place in each["placements"]
+        if place["item_id"] == world.items["LAMP"]
+    ]  # fmt: skip
+    tops = {(place["x_mm"], place["y_mm"], place["z_mm"] + place["dz_mm"]) for place in lamps}
+    bases = {
+        (place["x_mm"], place["y_mm"], place["z_mm"])
+        for each in cartons for place in each["placements"]
+    }  # fmt: skip
+    assert not tops & bases
 
 
 async def test_a_finished_wave_is_closed_by_the_chore(world: World) -> None:

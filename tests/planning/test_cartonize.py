@@ -87,6 +87,15 @@ def test_a_load_limit_puts_the_heavy_piece_below():
     assert [p.ref for p in answer.cartons[0].placements] == ["heavy", "weak"]
 
 
+def test_no_carton_takes_more_of_an_item_than_it_may():
+    few = piece("few", 20, 20, 20, carton_qty_max=3, qty=7)
+    answer = plan(few, piece("many", 20, 20, 20, qty=8), objective="cartons")
+    held = [[p.ref for p in each.placements].count("few") for each in answer.cartons]
+    assert sum(held) == 7
+    assert max(held) == 3
+    assert answer.proven
+
+
 def test_separation_classes_do_not_share_a_carton():
     answer = plan(piece("bleach", 50, 50, 50, separation="corrosive"), piece("bread", 50, 50, 50))
     assert codes(answer) == ["small", "small"]

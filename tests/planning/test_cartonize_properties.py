@@ -47,6 +47,7 @@ pieces = st.lists(
         load_max_g=st.none() | st.integers(0, 2000),
         separation=st.sampled_from(["", "", "acid"]),
         own_container=st.booleans(),
+        carton_qty_max=st.none() | st.integers(1, 3),
         qty=st.integers(1, 4),
     ),
     max_size=8,
@@ -64,6 +65,7 @@ crowds = st.lists(
         orientation=st.sampled_from(["free", "upright", "flat", "fixed"]),
         fragile=st.booleans(),
         separation=st.sampled_from(["", "", "acid"]),
+        carton_qty_max=st.none() | st.integers(1, 40),
         qty=st.integers(1, 90),
     ),
     min_size=1,
@@ -167,13 +169,15 @@ def next_fit(pieces: tuple[Piece, ...], plan) -> int:
         for piece in pieces:
             if piece.ref in apart or piece.separation != name:
                 continue
+            number = 0
             for _ in range(piece.qty):
                 if not is_pile(piece):
                     return 10**9
                 fits = height + piece.height_mm <= 260 and weight + piece.weight_g <= 11940
-                if closed or not fits:
+                if closed or not fits or number == piece.carton_qty_max:
                     cartons += 1
-                    height = weight = 0
+                    height = weight = number = 0
+                number += 1
                 height += piece.height_mm
                 weight += piece.weight_g
                 closed = piece.fragile or piece.load_max_g is not None

@@ -77,6 +77,10 @@ def check_carton(
         faults.append(f"{carton.type_code} is filled above the limit")
     if rules.pieces_max is not None and len(known) > rules.pieces_max:
         faults.append(f"{carton.type_code} holds {len(known)} pieces")
+    numbers = Counter(p.ref for p in carton.placements)
+    for piece in known:
+        if piece.carton_qty_max is not None and numbers[piece.ref] > piece.carton_qty_max:
+            faults.append(f"{carton.type_code} holds {numbers[piece.ref]} of {piece.ref}")
     if len({piece.separation for piece in known}) > 1 or any(p.own_container for p in known):
         faults.append(f"{carton.type_code} mixes what must be apart")
     return faults + check_stack(carton, known, rules)

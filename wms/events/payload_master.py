@@ -8,7 +8,10 @@ from wms.events.groups import Loc, Party, Payload
 
 
 class ItemLevel(Payload):
-    """A pack level: how many base units, how large (mm), how heavy (g), which barcodes."""
+    """A pack level: how many base units, how large (mm), how heavy (g), which barcodes.
+
+    `load_max_g`: the most weight that may rest on one; null is no limit.
+    """
 
     level: str
     base_qty: int
@@ -17,6 +20,7 @@ class ItemLevel(Payload):
     height_mm: int = 0
     weight_g: int = 0
     barcodes: list[str] = field(default_factory=list)
+    load_max_g: int | None = None
 
 
 class ItemCreated(Payload):
@@ -34,6 +38,12 @@ class ItemCreated(Payload):
     changed_fields: list[str] = field(default_factory=list)
     source: str = ""
     source_version: int | None = None
+    fragile: bool = False
+    upright: bool = False
+    flat: bool = False
+    separation: str = ""
+    own_container: bool = False
+    carton_qty_max: int | None = None
 
 
 class ItemUpdated(ItemCreated):

@@ -46,6 +46,7 @@ async def put_pack_levels(tx: Tx, levels: Sequence[forms.PackLevelForm]) -> Put:
             "width_mm": form.width_mm,
             "height_mm": form.height_mm,
             "weight_g": form.weight_g,
+            "load_max_g": form.load_max_g,
         }
         for form in levels
     ]

@@ -157,9 +157,14 @@ class ItemForm(Form, frozen=True, kw_only=True):
     ] = "fifo"
     fragile: Annotated[bool, said("nothing on top of it")] = False
     upright: Annotated[bool, said("this side up")] = False
+    flat: Annotated[bool, said("lies on its largest side; not with upright")] = False
     separation: Annotated[
         str, said("hazard or temperature class that must not mix", max_length=20)
     ] = ""
+    own_container: Annotated[bool, said("ships in its own package, takes no carton")] = False
+    carton_qty_max: Annotated[int, said("of it in one carton; empty: not limited", ge=1)] | None = (
+        None
+    )
     velocity: Annotated[Literal["a", "b", "c"], said("a fast, b medium, c slow")] = "c"
 
 
@@ -177,6 +182,10 @@ class PackLevelForm(Form, frozen=True, kw_only=True):
     width_mm: Side
     height_mm: Side
     weight_g: Grams
+    load_max_g: (
+        Annotated[int, said("grams that may rest on one; empty: not limited", ge=0, le=50_000_000)]
+        | None
+    ) = None
 
 
 class BarcodeForm(Form, frozen=True, kw_only=True):

@@ -95,6 +95,8 @@ def items_are_measured(folder: Folder, known: Known) -> None:
             folder.note(forms.ItemForm, number, "expiry_tracked", "needs lot_tracked")
         if item.rotation == "fefo" and not item.expiry_tracked:
             folder.note(forms.ItemForm, number, "rotation", "fefo needs expiry_tracked")
+        if item.upright and item.flat:
+            folder.note(forms.ItemForm, number, "flat", "contradicts upright")
         if (item.owner, item.sku, "each") not in measured:
             reason = "has no level each in pack_levels.csv"
             folder.note(forms.ItemForm, number, "sku", reason)

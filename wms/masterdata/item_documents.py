@@ -1,14 +1,14 @@
 """The item as partners send it, as a flat list of fields, and who may set which of them.
 
 A member that is left out stays as it is; on a new item it takes its default. `levels` is complete
-when it is given: a level it does not name goes.
+when it is given: a level it does not name goes. A limit is taken away by null.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from wms import barcodes
 from wms.documents import DocumentError
@@ -26,17 +26,23 @@ GTIN_LENGTHS = (12, 13, 14)
 COLUMNS = {
     "description": "description", "lot_tracked": "tracking", "serial_tracked": "tracking",
     "expiry_tracked": "tracking", "min_days_receipt": "tracking", "rotation": "tracking",
-    "fragile": "handling", "upright": "handling", "separation": "handling", "velocity": "velocity",
+    "fragile": "handling", "upright": "handling", "flat": "handling", "separation": "handling",
+    "own_container": "handling", "carton_qty_max": "handling", "velocity": "velocity",
 }  # fmt: skip
 LEVEL_PARTS = {
-    "base_qty": "units", "dimensions": "dimensions", "weight_g": "weight", "barcodes": "barcodes",
+    "base_qty": "units", "dimensions": "dimensions", "weight_g": "weight",
+    "load_max_g": "handling", "barcodes": "barcodes",
 }  # fmt: skip
+NO_LIMIT = ("carton_qty_max",)  # None is a value of these: no limit
 CLASSES = (*dict.fromkeys([*COLUMNS.values(), *LEVEL_PARTS.values()]),)
 IN_USE = ("lot_tracked", "serial_tracked", "expiry_tracked")  # stock was booked by these rules
 
 
 class LevelDoc(msgspec.Struct, frozen=True, kw_only=True):
-    """One pack level; `base_qty` counts base units, lengths in mm, weight in g."""
+    """One pack level; `base_qty` counts base units, lengths in mm, weight in g.
+
+    `load_max_g`: the most weight that may rest on one; null is no limit.
+    """
 
     level: Level
     base_qty: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -44,12 +50,15 @@ class LevelDoc(msgspec.Struct, frozen=True, kw_only=True):
     width_mm: Side | None = None
     height_mm: Side | None = None
     weight_g: Grams | None = None
+    load_max_g: Grams | UnsetType | None = UNSET
     barcodes: Annotated[list[Barcode], Meta(max_length=50)] | None = None
 
 
 class ItemDoc(msgspec.Struct, frozen=True, kw_only=True):
     """An item. (owner, sku) is its natural key; a new one needs a description and levels.
 
+    `flat`: it lies on its largest side; with `own_container` it ships in its own package.
+    `carton_qty_max`: the most of it in one carton; null is no limit.
     `source_version`: the sender's own counter; an older one than its last is ignored.
     """
 
@@ -63,7 +72,10 @@ class ItemDoc(msgspec.Struct, frozen=True, kw_only=True):
     rotation: Literal["fifo", "fefo"] | None = None
     fragile: bool | None = None
     upright: bool | None = None
+    flat: bool | None = None
     separation: Annotated[str, Meta(max_length=20, pattern="^[^\\x00]*$")] | None = None
+    own_container: bool | None = None
+    carton_qty_max: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType | None = UNSET
     velocity: Literal["a", "b", "c"] | None = None
     levels: Annotated[list[LevelDoc], Meta(min_length=1, max_length=4)] | None = None
     source_version: Annotated[int, Meta(ge=0, le=2**62)] | None = None
@@ -97,6 +109,7 @@ class LevelRead(msgspec.Struct, frozen=True, kw_only=True):
     width_mm: int
     height_mm: int
     weight_g: int
+    load_max_g: int | None
     barcodes: list[str]
 
 
@@ -116,7 +129,10 @@ class ItemRead(msgspec.Struct, frozen=True, kw_only=True):
     rotation: str
     fragile: bool
     upright: bool
+    flat: bool
     separation: str
+    own_container: bool
+    carton_qty_max: int | None
     velocity: str
     levels: list[LevelRead]
 
@@ -136,6 +152,7 @@ def flat_stored(item: ItemRead) -> dict[str, Any]:
                 level.length_mm, level.width_mm, level.height_mm
             ],
             f"levels.{level.level}.weight_g": level.weight_g,
+            f"levels.{level.level}.load_max_g": level.load_max_g,
             f"levels.{level.level}.barcodes": sorted(level.barcodes),
         }  # fmt: skip
     return fields
@@ -143,8 +160,11 @@ def flat_stored(item: ItemRead) -> dict[str, Any]:
 
 def flat_given(doc: ItemDoc, stored: Mapping[str, Any]) -> dict[str, Any]:
     """What a document says, as flat fields; a level that goes has a `base_qty` of None."""
+    said = {name: getattr(doc, name) for name in COLUMNS}
     fields: dict[str, Any] = {
-        name: getattr(doc, name) for name in COLUMNS if getattr(doc, name) is not None
+        name: value
+        for name, value in said.items()
+        if value is not UNSET and (value is not None or name in NO_LIMIT)
     }
     if doc.levels is None:
         return fields
@@ -158,6 +178,8 @@ def flat_given(doc: ItemDoc, stored: Mapping[str, Any]) -> dict[str, Any]:
         fields[f"{path}.dimensions"] = sides
         if level.weight_g is not None:
             fields[f"{path}.weight_g"] = level.weight_g
+        if level.load_max_g is not UNSET:
+            fields[f"{path}.load_max_g"] = level.load_max_g
         if level.barcodes is not None:
             fields[f"{path}.barcodes"] = sorted({code_of(each) for each in level.barcodes})
     for name in stored:
@@ -177,8 +199,10 @@ def check_item(doc: ItemDoc, stored: ItemRead | None) -> list[DocumentError]:
     lacks."""
     errors: list[DocumentError] = []
     new = stored is None
-    dated = doc.expiry_tracked if doc.expiry_tracked is not None else bool(
-        stored and stored.expiry_tracked
+    dated = (
+        doc.expiry_tracked
+        if doc.expiry_tracked is not None
+        else bool(stored and stored.expiry_tracked)
     )
     lots = doc.lot_tracked if doc.lot_tracked is not None else bool(stored and stored.lot_tracked)
     rotation = doc.rotation or (stored.rotation if stored else "fifo")
@@ -186,6 +210,12 @@ def check_item(doc: ItemDoc, stored: ItemRead | None) -> list[DocumentError]:
         errors.append(DocumentError("/lot_tracked", "required", "A date belongs to a lot"))
     if rotation == "fefo" and not dated:
         errors.append(DocumentError("/rotation", "contradicts", "fefo needs expiry_tracked"))
+    ways = [
+        getattr(stored, name, False) if getattr(doc, name) is None else getattr(doc, name)
+        for name in ("upright", "flat")
+    ]
+    if all(ways):
+        errors.append(DocumentError("/flat", "contradicts", "It stands upright or lies flat"))
     if new and doc.description is None:
         errors.append(DocumentError("/description", "required", "A new item needs one"))
     if new and doc.levels is None:
@@ -207,9 +237,7 @@ def check_item(doc: ItemDoc, stored: ItemRead | None) -> list[DocumentError]:
     return errors
 
 
-def _check_barcode(
-    path: str, value: str, level: str, seen: dict[str, str]
-) -> list[DocumentError]:
+def _check_barcode(path: str, value: str, level: str, seen: dict[str, str]) -> list[DocumentError]:
     try:
         reading = barcodes.read(value)
     except WmsError as error:

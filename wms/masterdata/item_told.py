@@ -35,6 +35,8 @@ async def tell_item(
         item_id=item.id, owner=item.owner, sku=item.sku, version=item.version,
         description=item.description, lot_tracked=item.lot_tracked,
         serial_tracked=item.serial_tracked, expiry_tracked=item.expiry_tracked,
+        fragile=item.fragile, upright=item.upright, flat=item.flat, separation=item.separation,
+        own_container=item.own_container, carton_qty_max=item.carton_qty_max,
         levels=[ItemLevel(**msgspec.structs.asdict(level)) for level in item.levels],
         changed_fields=changed, source=source, source_version=source_version,
     )  # fmt: skip

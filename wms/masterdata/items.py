@@ -79,7 +79,10 @@ class Stored(msgspec.Struct, kw_only=True):
     rotation: str
     fragile: bool
     upright: bool
+    flat: bool
     separation: str
+    own_container: bool
+    carton_qty_max: int | None
     velocity: str
     levels: list[LevelRead]
 
@@ -93,10 +96,12 @@ class Stored(msgspec.Struct, kw_only=True):
 _ITEM = """
     SELECT i.id, i.owner_id, o.code AS owner, i.sku, i.version, i.updated_at, i.description,
            i.lot_tracked, i.serial_tracked, i.expiry_tracked, i.min_days_receipt, i.rotation,
-           i.fragile, i.upright, i.separation, i.velocity,
+           i.fragile, i.upright, i.flat, i.separation, i.own_container, i.carton_qty_max,
+           i.velocity,
            coalesce((SELECT json_agg(json_build_object(
                          'level', p.level, 'base_qty', p.base_qty, 'length_mm', p.length_mm,
                          'width_mm', p.width_mm, 'height_mm', p.height_mm, 'weight_g', p.weight_g,
+                         'load_max_g', p.load_max_g,
                          'barcodes', coalesce((SELECT json_agg(b.value ORDER BY b.value)
                                                  FROM barcode b WHERE b.item_id = p.item_id
                                                   AND b.level = p.level), '[]'))
@@ -137,12 +142,13 @@ SET_SOURCE = text(
 )
 PUT_LEVEL = text(
     """
-    INSERT INTO pack_level (item_id, level, base_qty, length_mm, width_mm, height_mm, weight_g)
-    VALUES (:item_id, :level, :base_qty, :length_mm, :width_mm, :height_mm, :weight_g)
+    INSERT INTO pack_level
+           (item_id, level, base_qty, length_mm, width_mm, height_mm, weight_g, load_max_g)
+    VALUES (:item_id, :level, :base_qty, :length_mm, :width_mm, :height_mm, :weight_g, :load_max_g)
     ON CONFLICT (item_id, level) DO UPDATE
        SET base_qty = excluded.base_qty, length_mm = excluded.length_mm,
            width_mm = excluded.width_mm, height_mm = excluded.height_mm,
-           weight_g = excluded.weight_g
+           weight_g = excluded.weight_g, load_max_g = excluded.load_max_g
     """
 )
 STOCK = text("SELECT 1 AS id FROM balance WHERE item_id = :id AND on_hand > 0 LIMIT 1")
@@ -202,9 +208,9 @@ async def put_item(
 async def get_owner_id(tx: Tx, client: ApiClient, owner: str) -> int:
     """Raises UnknownOwner, OwnerForbidden."""
     found = await row(tx, OWNER, _Id, owner=owner)
+    require_owner(client, None if found is None else found.id)
     if found is None:
         raise UnknownOwner(owner=owner)
-    require_owner(client, found.id)
     return found.id
 
 
@@ -304,6 +310,7 @@ async def _write(
             "item_id": item_id, "level": level, "base_qty": after[f"{path}.base_qty"],
             "length_mm": length, "width_mm": width, "height_mm": height,
             "weight_g": after.get(f"{path}.weight_g", 0),
+            "load_max_g": after.get(f"{path}.load_max_g"),
         })  # fmt: skip
     codes = {name: value for name, value in fields.items() if name.endswith(".barcodes")}
     claimed = [each for some in codes.values() for each in some]
@@ -312,9 +319,7 @@ async def _write(
     for name in codes:
         level = name.split(".")[1]
         gone = sa.delete(barcode).where(barcode.c.item_id == item_id)
-        await tx.execute(
-            gone.where((barcode.c.level == level) | barcode.c.value.in_(codes[name]))
-        )
+        await tx.execute(gone.where((barcode.c.level == level) | barcode.c.value.in_(codes[name])))
         if codes[name] and after.get(f"levels.{level}.base_qty") is not None:
             new = [{"value": each, "item_id": item_id, "level": level} for each in codes[name]]
             await tx.execute(sa.insert(barcode), new)

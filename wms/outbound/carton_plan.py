@@ -20,7 +20,10 @@ SHARES = 3  # a large order may take so many shares of the time
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """So much of an item that an order will be packed with. Sizes of one unit; 0 is not known."""
+    """So much of an item that an order will be packed with. Sizes of one unit; 0 is not known.
+
+    What ships in its own container gets no carton; limits of None are none.
+    """
 
     order_id: int
     item_id: int
@@ -32,6 +35,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     fragile: bool
     upright: bool
     separation: str
+    flat: bool = False
+    own_container: bool = False
+    carton_qty_max: int | None = None
+    load_max_g: int | None = None
 
 
 class BoxProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +104,12 @@ def piece_of(content: Content) -> Piece:
         width_mm=content.width_mm,
         height_mm=content.height_mm,
         weight_g=content.weight_g,
-        orientation="upright" if content.upright else "free",
+        orientation="upright" if content.upright else "flat" if content.flat else "free",
         fragile=content.fragile,
+        load_max_g=content.load_max_g,
         separation=content.separation,
+        own_container=content.own_container,
+        carton_qty_max=content.carton_qty_max,
         qty=content.qty,
     )
 

@@ -25,7 +25,12 @@ PATIENCE_S = 120.0
 
 # Primary keys.
 ITEM_RULES = text(
-    "SELECT id, fragile, upright FROM item WHERE id = ANY (CAST(:ids AS bigint[])) ORDER BY id"
+    """
+    SELECT i.id, i.fragile, i.upright, i.flat, i.own_container, i.carton_qty_max, e.load_max_g
+      FROM item i
+      LEFT JOIN pack_level e ON e.item_id = i.id AND e.level = 'each'
+     WHERE i.id = ANY (CAST(:ids AS bigint[])) ORDER BY i.id
+    """
 )
 
 
@@ -33,6 +38,10 @@ class _ItemRule(msgspec.Struct):
     id: int
     fragile: bool
     upright: bool
+    flat: bool
+    own_container: bool
+    carton_qty_max: int | None
+    load_max_g: int | None
 
 
 async def with_proposal(tx: Tx, bench: Bench) -> Bench:
@@ -52,6 +61,8 @@ async def with_proposal(tx: Tx, bench: Bench) -> Bench:
             length_mm=first[rule.id].unit_mm[0], width_mm=first[rule.id].unit_mm[1],
             height_mm=first[rule.id].unit_mm[2], weight_g=first[rule.id].unit_g,
             fragile=rule.fragile, upright=rule.upright, separation=first[rule.id].separation,
+            flat=rule.flat, own_container=rule.own_container, carton_qty_max=rule.carton_qty_max,
+            load_max_g=rule.load_max_g,
         )
         for rule in rules
     )  # fmt: skip

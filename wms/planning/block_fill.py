@@ -111,6 +111,7 @@ def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
     failed = np.zeros(goods.weight.shape[0], np.int64)
     solids = np.empty((n + 1, 7), np.int64)
     load = np.empty(0)
+    allowed = goods.box_max.copy()
     best = np.empty(6, np.int64)
     room = np.empty(3, np.int64)
     grid = np.empty(3, np.int64)
@@ -127,6 +128,8 @@ def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
         most = min(run, limits[2] - count, volume_left // goods.volume[kind])
         if goods.weight[kind] > 0:
             most = min(most, weight_left // goods.weight[kind])
+        if allowed.shape[0] > 0:
+            most = min(most, allowed[kind])
         if most < 1 or failed[kind] > blocks:
             j += run
             continue
@@ -151,6 +154,8 @@ def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
         taken[j : j + number] = 1
         weight_left -= number * goods.weight[kind]
         volume_left -= number * goods.volume[kind]
+        if allowed.shape[0] > 0:
+            allowed[kind] -= number
         count += number
         blocks += 1
         j += number

@@ -99,6 +99,8 @@ class Goals:
         self.needed = list(zip(need, self.limits.T.tolist(), strict=True))
         self.order = [int(t) for t in np.argsort(prices, kind="stable")]
         self.usable = fits[:, self.kinds] == 1
+        most = goods.box_max[self.kinds] if len(goods.box_max) else self.counts
+        self.boxes_min = int((-(-self.counts // most)).max())
         self.shares: dict[int, np.ndarray] = {}
 
     def list_open(
@@ -110,7 +112,7 @@ class Goals:
         at once where no set of `boxes_max` boxes of several types can hold the load.
         """
         need = self.needs @ self.counts
-        boxes = float((need / self.limits.max(axis=0)).max())
+        boxes = max(float((need / self.limits.max(axis=0)).max()), self.boxes_min)
         if boxes > boxes_max and len(self.order) > 1:
             rates = (self.prices[:, None] / self.limits).min(axis=0)
             yield max(int((need * rates).max()), int(np.ceil(boxes)) * int(self.prices.min())), None
@@ -132,6 +134,8 @@ class Goals:
     def is_excluded(self, goal: tuple[int, ...]) -> bool:
         """Say whether a set of boxes certainly cannot hold the load."""
         # Most sets end here, so this is done without arrays.
+        if len(goal) < self.boxes_min:
+            return True
         if any(need > sum(rooms[t] for t in goal) for need, rooms in self.needed):
             return True
         if any(goal.count(t) > self.stock[t] for t in set(goal)):

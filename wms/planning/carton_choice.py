@@ -21,7 +21,7 @@ from wms.planning.carton_first import fill_greedily, price_all, try_goal
 from wms.planning.compiled import is_warm, ready, seed_state
 from wms.planning.packing import STYLES, Filling, pack_box
 from wms.planning.repack import Boxes, Method, Types, improve
-from wms.planning.spaces import Goods
+from wms.planning.spaces import Goods, limit_counts
 from wms.planning.stop import StopRule
 
 ENDLESS = 1 << 40
@@ -171,7 +171,7 @@ class Search:
 
     def load_blocks(self, t: int, left: np.ndarray, width: int, air: bool) -> list[list[int]]:
         """Return the fullest load of one box by blocks."""
-        counts = np.where(self.types.fits[t] == 1, left, 0)
+        counts = limit_counts(self.goods, np.where(self.types.fits[t] == 1, left, 0))
         if not counts.any():
             return []
         search = BlockSearch(

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from wms.planning.block_search import BlockSearch
 from wms.planning.repack import Types
-from wms.planning.spaces import Goods
+from wms.planning.spaces import Goods, limit_counts
 
 SCALE = 1_000_000
 BLOCKS_MAX = 1000
@@ -104,7 +104,7 @@ class Columns:
 
     def price_type(self, t: int, duals: np.ndarray, width: int, air: bool) -> bool:
         """Search loads of a type worth more than their price; say whether one is new."""
-        counts = np.where(self.types.fits[t] == 1, self.counts, 0)
+        counts = limit_counts(self.goods, np.where(self.types.fits[t] == 1, self.counts, 0))
         if not counts.any():
             return False
         value = np.maximum(1, (duals * SCALE).astype(np.int64))

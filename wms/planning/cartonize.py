@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct, structs
 
-from wms.planning.carton_choice import Box, Choice, choose_boxes
+from wms.planning.carton_choice import ENDLESS, Box, Choice, choose_boxes
 from wms.planning.compiled import warm_aside, warming
 from wms.planning.packing import Filling
 from wms.planning.spaces import Goods
@@ -42,7 +42,8 @@ class Piece(Struct, frozen=True, kw_only=True):
     """So many equal pieces of one order line.
 
     upright: the height stays vertical; flat: the shortest edge is vertical; fixed: no turning.
-    Fragile: nothing above it, at any height. `load_max_g` is the most weight that may rest on it.
+    Fragile: nothing above it, at any height. `load_max_g` is the most weight that may rest on it,
+    `carton_qty_max` the most of it in one carton, by `ref`.
     Pieces of different `separation` never share a carton. Zero or negative sizes are wrong master
     data: such a piece is returned unpacked, never refused.
     """
@@ -57,11 +58,14 @@ class Piece(Struct, frozen=True, kw_only=True):
     load_max_g: int | None = None
     separation: str = ""
     own_container: bool = False
+    carton_qty_max: int | None = None
     qty: int = 1
 
     def __post_init__(self) -> None:
         if self.qty < 1:
             raise ValueError(f"qty must be >= 1, not {self.qty}")
+        if self.carton_qty_max is not None and self.carton_qty_max < 1:
+            raise ValueError(f"carton_qty_max must be >= 1, not {self.carton_qty_max}")
         if self.load_max_g is not None and self.load_max_g < 0:
             raise ValueError(f"load_max_g must be >= 0, not {self.load_max_g}")
 
@@ -330,7 +334,8 @@ class Lot:
         kinds: dict[tuple[object, ...], list[Piece]] = {}
         for piece in pieces:
             turns = list_turns(piece)
-            key = (tuple(turns), piece.weight_g, piece.fragile, piece.load_max_g)
+            few = piece.carton_qty_max and (piece.carton_qty_max, piece.ref)
+            key = (tuple(turns), piece.weight_g, piece.fragile, piece.load_max_g, few)
             kinds.setdefault(key, []).append(piece)
         self.kinds = list(kinds.values())
         first = [group[0] for group in self.kinds]
@@ -376,6 +381,7 @@ def make_goods(pieces: list[Piece]) -> Goods:
     turns = [list_turns(piece) for piece in pieces]
     table = np.array([ways + [(0, 0, 0)] * (6 - len(ways)) for ways in turns], np.int64)
     loads = np.array([-1 if p.load_max_g is None else p.load_max_g for p in pieces], np.int64)
+    few = np.array([p.carton_qty_max or ENDLESS for p in pieces], np.int64)
     return Goods(
         turns=table,
         turn_count=np.array([len(ways) for ways in turns], np.int64),
@@ -383,4 +389,5 @@ def make_goods(pieces: list[Piece]) -> Goods:
         volume=table[:, 0, :].prod(axis=1),
         closed_top=np.array([p.fragile for p in pieces], np.int64),
         load_max=loads if (loads >= 0).any() else np.empty(0, np.int64),
+        box_max=few if (few < ENDLESS).any() else np.empty(0, np.int64),
     )

@@ -201,6 +201,7 @@ def make_cargo_goods(cargo: tuple[Cargo, ...]) -> tuple[Goods, np.ndarray]:
         volume=volume,
         closed_top=np.array([piece.fragile for piece in cargo], np.int64),
         load_max=np.empty(0, np.int64),
+        box_max=np.empty(0, np.int64),
     )
     value = [v if p.value is None else p.value for p, v in zip(cargo, volume, strict=True)]
     return goods, np.array(value, np.int64)

@@ -27,7 +27,8 @@ class Goods(NamedTuple):
     """The kinds of pieces of one problem.
 
     Shape: turns[kind, turn, 3] with turn_count[kind] valid rows; one entry per kind elsewhere.
-    load_max is empty when nothing limits loads, and -1 where one kind has no limit.
+    load_max is empty when nothing limits loads, and -1 where one kind has no limit; box_max, the
+    most pieces of a kind in one box, is empty when nothing limits them.
     """
 
     turns: np.ndarray
@@ -36,11 +37,17 @@ class Goods(NamedTuple):
     volume: np.ndarray
     closed_top: np.ndarray
     load_max: np.ndarray
+    box_max: np.ndarray
 
     @property
     def kinds(self) -> int:
         """Return the number of kinds."""
         return len(self.weight)
+
+
+def limit_counts(goods: Goods, counts: np.ndarray) -> np.ndarray:
+    """Return how many pieces of each kind one box may take of so many."""
+    return np.minimum(counts, goods.box_max) if len(goods.box_max) else counts
 
 
 @kernel
@@ -302,6 +309,7 @@ def fill(order, goods, box, limits, support_min, style, placed, taken):
     spaces[0, 3:] = box
     n_spaces = 1
     failed = np.zeros(goods.weight.shape[0], np.int64)
+    room = goods.box_max.copy()
     load = np.zeros(order.shape[0] + 1)
     best = np.empty(6, np.int64)
     count = 0
@@ -316,6 +324,7 @@ def fill(order, goods, box, limits, support_min, style, placed, taken):
             or count >= limits[2]
             or goods.weight[kind] > weight_left
             or goods.volume[kind] > volume_left
+            or (room.shape[0] > 0 and room[kind] < 1)
         ):
             continue
         if not choose_place(
@@ -332,6 +341,8 @@ def fill(order, goods, box, limits, support_min, style, placed, taken):
         top = box[2] if goods.closed_top[kind] == 1 else z + row[6]
         n_spaces = cut_spaces(spaces, n_spaces, cuts, x, y, z, x + row[4], y + row[5], top, least)
         taken[j] = 1
+        if room.shape[0] > 0:
+            room[kind] -= 1
         weight_left -= goods.weight[kind]
         volume_left -= goods.volume[kind]
         count += 1
