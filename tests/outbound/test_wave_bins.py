@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from tests import world as w
 from tests.outbound.test_wave_plan import LAYOUT, check, pick, problems
@@ -180,7 +181,7 @@ async def counted(world: World, act: Callable[[], Awaitable[Any]]) -> int:
         nonlocal count
         count += 1
 
-    sa.event.listen(world.db.engine.sync_engine, "before_cursor_execute", one_more)
+    event.listen(world.db.engine.sync_engine, "before_cursor_execute", one_more)
     await act()
-    sa.event.remove(world.db.engine.sync_engine, "before_cursor_execute", one_more)
+    event.remove(world.db.engine.sync_engine, "before_cursor_execute", one_more)
     return count
