@@ -17,7 +17,7 @@ from litestar import Litestar
 from tests.conftest import execute
 from tests.events.receiver import Receiver
 from web import errors
-from web.api import deliveries, feed, live, receipts, replays
+from web.api import deliveries, event_data, feed, live, receipts, replays
 from web.api import endpoints as endpoints_api
 from wms.access.clients import create_client
 from wms.access.rules import SCOPES
@@ -145,7 +145,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def app(bed: Bed) -> Litestar:
     """The events API alone."""
-    parts = (feed, live, endpoints_api, deliveries, receipts, replays)
+    parts = (feed, event_data, live, endpoints_api, deliveries, receipts, replays)
     made = Litestar(
         route_handlers=[handler for part in parts for handler in part.HANDLERS],
         exception_handlers=errors.EXCEPTION_HANDLERS,

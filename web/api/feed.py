@@ -116,7 +116,7 @@ async def reading_of(request: REQUEST) -> Reading:
         site=site_of(request, str(request.path_params["code"])),
         mask=mask_of(request, partner.client),
         types=expand_types(types.split(",")) if types else None,
-        owners=await _owners(partner.db, partner.client, word(request, "owner")),
+        owners=await owners_of(partner.db, partner.client, word(request, "owner")),
     )
 
 
@@ -133,7 +133,7 @@ def mask_of(request: REQUEST, client: ApiClient) -> Mask:
     return Mask(profile_of(client), state["mask_key"])
 
 
-async def _owners(db: Db, client: ApiClient, asked: str) -> set[str] | None:
+async def owners_of(db: Db, client: ApiClient, asked: str = "") -> set[str] | None:
     """Owner codes the answer is narrowed to. Raises OwnerForbidden."""
     if not client.owner_ids:
         return {asked} if asked else None

@@ -4,12 +4,14 @@ One event is one body with its own id; a batch is an array of bodies under an id
 receiver may answer 207 with a verdict for each event.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from wms.events import rules
 from wms.events.envelope import LogRow, Site, public_id, render, render_reference
+from wms.events.links import Links
 from wms.events.masks import Mask
 from wms.events.webhooks import Outcome
 from wms.events.window import Item
@@ -41,11 +43,11 @@ class BatchAnswer(msgspec.Struct):
     results: list[ItemVerdict]
 
 
-def pack(items: list[Item], mode: str, site: Site, mask: Mask) -> Request:
+def pack(items: list[Item], mode: str, links: Links, mask: Mask) -> Request:
     """The request for these events, in their order."""
     if not items:
         return Request([])
-    bodies = [_body(item, site, mask) for item in items]
+    bodies = [_body(item, links, mask) for item in items]
     if mode == "batch":
         batch_id = f"bat_{uuid7().hex}"
         body = b"[" + b",".join(bodies) + b"]"
@@ -64,10 +66,13 @@ def pack(items: list[Item], mode: str, site: Site, mask: Mask) -> Request:
     return Request(items, public_id(item.row.event_id), bodies[0], headers)
 
 
-def _body(item: Item, site: Site, mask: Mask) -> bytes:
+def _body(item: Item, links: Links, mask: Mask) -> bytes:
     """The event; one that is too large for receivers says where its data can be fetched."""
-    body = masked(item.row, site, mask, item.conflated)
-    return body if len(body) <= BODY_BYTES else referred(item.row, site, mask, item.conflated)
+    body = masked(item.row, links.site, mask, item.conflated)
+    if len(body) <= BODY_BYTES:
+        return body
+    dataref = links.to(item.row.event_id, datetime.now(UTC))
+    return render_reference(_acted(item.row, mask), links.site, dataref, item.conflated)
 
 
 def masked(row: LogRow, site: Site, mask: Mask, conflated: int = 0) -> bytes:
@@ -75,11 +80,6 @@ def masked(row: LogRow, site: Site, mask: Mask, conflated: int = 0) -> bytes:
     if mask.keeps_all:
         return render(row, site, None, conflated)
     return render(_acted(row, mask), site, mask.data(row.type, row.data), conflated)
-
-
-def referred(row: LogRow, site: Site, mask: Mask, conflated: int = 0) -> bytes:
-    """The event without its data, which `events:read` fetches by its id."""
-    return render_reference(_acted(row, mask), site, conflated)
 
 
 def _acted(row: LogRow, mask: Mask) -> LogRow:

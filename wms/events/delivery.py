@@ -18,8 +18,9 @@ from wms.events import health_log, outcomes, parking, rules, spans
 from wms.events.bodies import Request, pack, unpack
 from wms.events.catalog import TYPES
 from wms.events.egress import Egress
-from wms.events.envelope import LogRow, Site
+from wms.events.envelope import LogRow
 from wms.events.leases import EndpointRow, Held, LeaseLost, fence
+from wms.events.links import Links
 from wms.events.masks import Mask
 from wms.events.outcomes import Batch
 from wms.events.parking import Place
@@ -43,7 +44,7 @@ class Delivery:
         self,
         db: Db,
         endpoint: EndpointRow,
-        site: Site,
+        links: Links,
         held: list[Held],
         egress: Egress,
         mask: Mask,
@@ -52,7 +53,7 @@ class Delivery:
         """Raises BadUrl when the endpoint's address may not be called."""
         self.db = db
         self.endpoint = endpoint
-        self.site = site
+        self.links = links
         self.mask = mask
         self.held = {lane.lane: lane for lane in held}
         self.tuning = tuning
@@ -223,10 +224,10 @@ class Delivery:
         fresh_first = bool(self.health.step) and self.window.has_ready()
         parked = None if fresh_first else self.retries.take()
         if parked is not None:
-            return pack([parked], self.endpoint.mode, self.site, self.mask)
+            return pack([parked], self.endpoint.mode, self.links, self.mask)
         most = 1 if self.health.step else self._request_max
         items = take_together([self.window, self.replay.window], most)
-        return pack(items, self.endpoint.mode, self.site, self.mask)
+        return pack(items, self.endpoint.mode, self.links, self.mask)
 
     async def _send(self, request: Request) -> None:
         outcome = await spans.post(self.sender, self.endpoint.code, request)

@@ -138,11 +138,11 @@ def render(row: LogRow, site: Site, data: bytes | None = None, conflated: int = 
     return _encoder.encode(envelope(row, site, data, conflated))
 
 
-def render_reference(row: LogRow, site: Site, conflated: int = 0) -> bytes:
+def render_reference(row: LogRow, site: Site, dataref: str, conflated: int = 0) -> bytes:
     """The bytes of an event whose data is fetched elsewhere: a CloudEvents claim check."""
     told = envelope(row, site, b"{}", conflated)
     told.data = msgspec.UNSET
-    told.dataref = f"{site.base_url}/v1/warehouses/{site.code}/events/{told.id}"
+    told.dataref = dataref
     return _encoder.encode(told)
 
 

@@ -62,6 +62,7 @@ class Vault:
         self.where, key = installation_key(settings)
         self._fernet = Fernet(key)
         self.mask_key = hmac.digest(key, b"masks", "sha256")  # for hashes that stay joinable
+        self.link_key = hmac.digest(key, b"event links", "sha256")
 
     def seal(self, secret: Secret) -> bytes:
         return self._fernet.encrypt(secret.key)

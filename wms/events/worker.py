@@ -23,6 +23,7 @@ from wms.events.delivery import Delivery
 from wms.events.envelope import Site
 from wms.events.keys import Secret, Vault
 from wms.events.leases import EndpointRow, Held, LeaseLost, LifeSign
+from wms.events.links import Links
 from wms.events.masks import Mask
 from wms.events.queries import list_sites
 from wms.events.rules import Tuning
@@ -225,7 +226,8 @@ class EventWorker:
         try:
             assert self._vault is not None, "supervise made it"
             mask = Mask(endpoint.mask_profile, self._vault.mask_key)
-            delivery = Delivery(self.db, endpoint, site, lanes, egress, mask, self.tuning)
+            links = Links(site, endpoint.code, self._vault.link_key)
+            delivery = Delivery(self.db, endpoint, links, lanes, egress, mask, self.tuning)
         except WmsError as error:
             log.error("endpoint %s cannot be called: %s", endpoint.code, error)
             async with self.db.transaction() as tx:
