@@ -1,6 +1,7 @@
 """Planning in a worker process: results come back, overruns and crashes do not hurt the caller."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wms.planning.pool import PlanFailed, PlanPool, PlanTimeout
+from wms.planning.pool import PlanFailed, PlanPool, PlanTimeout, tell
 
 
 @pytest.fixture
@@ -69,6 +70,64 @@ async def test_after_an_overrun_the_next_worker_prepares_before_anybody_asks():
         assert await pool.offload(abs, -1, timeout_s=1) == 1
     finally:
         pool.close()
+
+
+def improve_for_ever(mark: str) -> int:
+    """A search that gets better and better and never ends."""
+    best = 0
+    while True:
+        best += 1
+        tell(partial(int, best))
+        Path(mark).write_text(str(best))
+        time.sleep(0.05)
+
+
+async def told_something(pool: PlanPool) -> int:
+    """Once the worker has told a plan: its process id."""
+    while all(name.endswith(".new") for name in os.listdir(pool._directory)):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    [pid] = pool._executor._processes
+    return pid
+
+
+async def test_of_a_worker_killed_in_the_middle_the_best_plan_so_far_is_the_answer(pool, tmp_path):
+    await pool.offload(abs, -1, timeout_s=60)
+    going = asyncio.create_task(
+        pool.offload(improve_for_ever, str(tmp_path / "mark"), timeout_s=120)
+    )
+    os.kill(await told_something(pool), signal.SIGKILL)
+    best = await going
+    assert 1 <= best <= int((tmp_path / "mark").read_text()) + 1
+    assert await pool.offload(abs, -2, timeout_s=60) == 2
+
+
+async def test_of_a_worker_that_is_stopped_and_late_the_best_plan_so_far_is_the_answer(
+    pool, tmp_path
+):
+    await pool.offload(abs, -1, timeout_s=60)
+    going = asyncio.create_task(pool.offload(improve_for_ever, str(tmp_path / "m"), timeout_s=6))
+    worker = await told_something(pool)
+    os.kill(worker, signal.SIGSTOP)
+    assert await going >= 1
+    assert await pool.offload(abs, -2, timeout_s=60) == 2
+    assert worker not in pool._executor._processes
+
+
+async def test_closing_is_quiet_and_starts_no_worker_again(caplog):
+    pool = PlanPool(prepare=partial(time.sleep, 60))
+    waiting = asyncio.create_task(pool.offload(abs, -1, timeout_s=120))
+    cancelled = asyncio.create_task(pool.offload(abs, -1, timeout_s=120))
+    while pool._executor is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    await asyncio.to_thread(pool.close)
+    with pytest.raises(PlanFailed):
+        await waiting
+    gc.collect()
+    await asyncio.sleep(0)
+    assert pool._executor is None
+    assert not caplog.records
 
 
 def plan_once_and_be_killed() -> None:
