@@ -115,17 +115,19 @@ async def test_of_a_worker_that_is_stopped_and_late_the_best_plan_so_far_is_the_
 
 async def test_closing_is_quiet_and_starts_no_worker_again(caplog):
     pool = PlanPool(prepare=partial(time.sleep, 60))
-    waiting = asyncio.create_task(pool.offload(abs, -1, timeout_s=120))
-    cancelled = asyncio.create_task(pool.offload(abs, -1, timeout_s=120))
+    cancelled, waiting = (
+        asyncio.create_task(pool.offload(abs, -1, timeout_s=120)) for _ in range(2)
+    )
     while pool._executor is None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     cancelled.cancel()
     await asyncio.gather(cancelled, return_exceptions=True)
+    await asyncio.sleep(0.01)
     await asyncio.to_thread(pool.close)
     with pytest.raises(PlanFailed):
         await waiting
+    del cancelled, waiting
     gc.collect()
-    await asyncio.sleep(0)
     assert pool._executor is None
     assert not caplog.records
 

@@ -200,7 +200,7 @@ class PlanPool:
     def close(self) -> None:
         """End the workers; waits for the processes to be gone."""
         executor, self._executor = self._executor, None
-        self._closed += 1
+        self._prepared, self._closed = [], self._closed + 1
         if executor is not None:
             for process in _processes(executor):
                 process.kill()
