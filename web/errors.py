@@ -65,6 +65,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "forbidden-owner": ProblemType(
         403, "The key has no access to that owner", "no", "Goods of another client."
     ),
+    "forbidden-field": ProblemType(
+        403, "The key may not see that", "no", "It shows persons or money; names the scope."
+    ),
     "forbidden-site": ProblemType(
         403, "The key has no access to that warehouse", "no", "Another warehouse."
     ),
@@ -122,6 +125,7 @@ OF_LEAF = {
     "ScopeMissing": "forbidden-scope",
     "BothScopesMissing": "forbidden-scope",
     "OwnerForbidden": "forbidden-owner",
+    "PersonalHidden": "forbidden-field",
     "WarehouseForbidden": "forbidden-site",
     "ExistsWithDifferent": "exists-with-different",
     "ChangeWindowClosed": "change-window-closed",

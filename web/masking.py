@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from wms.access.masking import FINANCE, INTERNAL, PERSONAL, Path
-from wms.access.rules import ApiClient
+from wms.access.masking import FINANCE, INTERNAL, KEEP, PERSONAL, PROFILES, Path
+from wms.access.rules import ApiClient, PersonalHidden
 from wms.events.keys import Vault
 from wms.events.masks import Mask
 from wms.settings import Settings
@@ -27,6 +27,7 @@ NAMES = {
 # Where a name means something else, or a field is opaque; by struct and field.
 SPECIAL: dict[tuple[str, str], str] = {
     ("Adjustment", "decided_by"): PERSONAL,
+    ("Pod", "name"): PERSONAL,  # of the file, as the driver's device named it
     ("Proposal", "decided_by"): PERSONAL,
     ("Entry", "actor"): INTERNAL,  # an audit log that does not say who is none
     ("EndpointView", "contact"): INTERNAL,  # the partner's own, as it told us
@@ -49,6 +50,15 @@ def profile_of(client: ApiClient) -> str:
     if "masks:admin" in client.scopes:
         return "full"
     return "finance" if "money:read" in client.scopes else "default"
+
+
+def require_clear(client: ApiClient, what: str) -> None:
+    """What cannot be masked in part, as a picture of a signature, is for those who see persons.
+
+    Raises PersonalHidden.
+    """
+    if PROFILES[profile_of(client)][PERSONAL] != KEEP:
+        raise PersonalHidden(code=client.code, needed="masks:admin", what=what)
 
 
 def look_as(client: ApiClient, settings: Settings) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import DateTime, LargeBinary, SmallInteger, Text, UniqueConstraint, text
 
 from wms.db import Tx, col, floor_table, row
-from wms.errors import Invalid, NotFound, Refused
+from wms.errors import Invalid, Refused
 from wms.stamp import Stamp
 
 api_request = floor_table(
@@ -26,10 +26,6 @@ api_request = floor_table(
     col("at", DateTime(timezone=True)),
     UniqueConstraint("warehouse_id", "client", "key"),
 )
-
-
-class NoSuchWarehouse(NotFound):
-    say = "There is no warehouse {code}."
 
 
 class RequestKeyReused(Refused):
@@ -97,12 +93,10 @@ def asked(client: str, key: str, route: str, body: Any) -> Asked:
     )
 
 
-async def get_warehouse_id(tx: Tx, code: str) -> int:
-    """Raises NoSuchWarehouse."""
+async def find_warehouse_id(tx: Tx, code: str) -> int | None:
+    """The warehouse of that code, or None."""
     found = await row(tx, WAREHOUSE, _Id, code=code)
-    if found is None:
-        raise NoSuchWarehouse(code=code)
-    return found.id
+    return None if found is None else found.id
 
 
 async def find_answered(tx: Tx, stamp: Stamp, request: Asked) -> Answered | None:

@@ -191,7 +191,7 @@ async def test_what_has_left_is_not_cancelled(erp: httpx.AsyncClient, world: Wor
     ("method", "url", "slug"),
     [
         ("GET", f"{PATH}/ACME/NOPE", "not-found"),
-        ("GET", "/v1/warehouses/NOPE/orders", "not-found"),
+        ("GET", "/v1/warehouses/NOPE/orders", "forbidden-site"),
         ("GET", "/v1/nothing", "not-found"),
         ("DELETE", PATH, "method-not-allowed"),
     ],

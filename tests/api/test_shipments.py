@@ -5,9 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar
 
+from tests.api.partners import partner
 from tests.carriers.shipped import shipped
 from tests.world import World, scalar
+from wms.access.rules import SCOPES
 
 PATH = "/v1/warehouses/W1/shipments"
 AT = "2026-03-03T10:00:00+01:00"
@@ -57,6 +60,29 @@ async def test_a_proof_is_kept_once_however_it_comes(erp: httpx.AsyncClient, wor
     assert await scalar(world, "SELECT count(*) FROM outbox WHERE type = 'pod.received'") == 2
     kept = await erp.get(f"{url}/{first.json()['id']}")
     assert (kept.content, kept.headers["content-disposition"]) == (PNG, "attachment")
+
+
+async def test_who_signed_and_the_picture_are_for_keys_that_see_persons(
+    app: Litestar, erp: httpx.AsyncClient, world: World
+) -> None:
+    ship = await shipped(world, "SO-1", "T-1")
+    url = f"{PATH}/{ship['id']}"
+    made = await erp.post(f"{url}/pods", json=proof(name="Holm.png"))
+    assert "I. Holm" in (await erp.get(url)).text
+    picture = f"{url}/pods/{made.json()['id']}"
+    assert (await erp.get(picture)).content == PNG
+    scopes = [each for each in SCOPES if each != "masks:admin"]
+    async with partner(app, world, "SHOP", scopes=scopes) as shop:
+        again = await shop.post(f"{url}/pods", json=proof(name="Holm.png"))
+        seen = (again, await shop.get(url), await shop.get(f"{PATH}/1-999/pods/1"))
+        assert [each.status_code for each in seen] == [200, 200, 404]
+        [pod] = seen[1].json()["pods"]
+        assert pod["signed_by"].startswith("h_")
+        assert not any("Holm" in each.text for each in seen)
+        refused = await shop.get(picture)
+    assert (refused.status_code, refused.json()["needed"]) == (403, "masks:admin")
+    assert refused.json()["type"] == "/problems/forbidden-field"
+    assert PNG[:4] not in refused.content
 
 
 @pytest.mark.parametrize(

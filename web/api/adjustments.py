@@ -2,7 +2,7 @@
 
 Below /v1/warehouses/{code}/inventory/adjustment-requests:
 POST                          one correction, idempotent by its request_id
-GET    ?state=&after=&limit=  the partner's own, in the order they came
+GET    ?state=&owner=&after=&limit=  the partner's own, in the order they came
 GET    /{request_id}          where one stands
 """
 
@@ -12,12 +12,13 @@ import msgspec
 from litestar import Response, get, post
 
 from web.api.admission import reading
-from web.api.asked import number, one_of
+from web.api.asked import number, one_of, word
 from web.api.describe import describe
 from web.api.kept import taken
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again
+from wms.access.clients import narrowed_to
 from wms.counting import adjustments
 from wms.counting.adjustment_documents import Adjustment, AdjustmentDoc
 from wms.counting.tables import REQUEST_STATES
@@ -68,8 +69,8 @@ async def get_request(request: REQUEST) -> Response[Any]:
 
 @get(REQUESTS, summary="Corrections that this partner asked for",
      **describe("inventory:read", answers={200: AdjustmentPage},
-                query={"state": State, "after": Id, "limit": int},
-                refuses=("bad-request", "not-found"), listed=True))  # fmt: skip
+                query={"state": State, "owner": str, "after": Id, "limit": int},
+                refuses=("bad-request", "not-found", "forbidden-owner"), listed=True))  # fmt: skip
 async def list_requests(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "inventory:read")
     limit = limit_of(request, adjustments.PAGE_MAX, 100)
@@ -77,7 +78,7 @@ async def list_requests(request: REQUEST) -> Response[Any]:
     async with reading(partner) as tx:
         found = await adjustments.list_requests(
             tx, partner.stamp, partner.client.code, after=number(request, "after"), limit=limit,
-            state=state,
+            state=state, owner_ids=await narrowed_to(tx, partner.client, word(request, "owner")),
         )  # fmt: skip
     last = found[-1].id if found else ""
     return page(request, "requests", found, limit, last)

@@ -1,7 +1,7 @@
 """Announced deliveries over HTTP: put one by its natural key, read, list, cancel.
 
 Below /v1/warehouses/{code}/asns:
-GET    ?state=&after=&limit=                 by expected time, page by page
+GET    ?state=&owner=&after=&limit=          by expected time, page by page
 PUT    /{owner}/{external_id}                one delivery, any number of times
 GET    /{owner}/{external_id}                its lines, and what came
 POST   /{owner}/{external_id}/cancel         {"reason": "..."}
@@ -13,7 +13,7 @@ import msgspec
 from litestar import Response, get, post, put
 
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
-from web.api.asked import one_of
+from web.api.asked import one_of, word
 from web.api.describe import describe
 from web.api.jobs import as_job_of_one
 from web.api.kept import taken
@@ -22,6 +22,7 @@ from web.api.security import REQUEST, partner_of
 from web.api.writes import again, document_of, strict
 from web.errors import problem
 from web.paging import page_place, page_token
+from wms.access.clients import narrowed_to, require_owner_code
 from wms.db import Tx
 from wms.documents import decode, parse
 from wms.inbound import asn, queries
@@ -114,10 +115,10 @@ async def get_asn(request: REQUEST) -> Response[Any]:
     partner = await partner_of(request, "asns:read")
     owner, external_id = _names(request)
     async with reading(partner) as tx:
+        await require_owner_code(tx, partner.client, owner)
         known = await asn.find(tx, partner.stamp, owner, external_id)
         if known is None:
             raise asn.UnknownAsn(owner=owner, external_id=external_id)
-        partner.require_owner(known.owner_id)
         receipts = await queries.list_receipts(tx, partner.stamp, known.id)
     values = msgspec.structs.asdict(known)
     values |= {"id": str(known.id), "expected_at": known.expected_at.isoformat()}
@@ -128,8 +129,9 @@ async def get_asn(request: REQUEST) -> Response[Any]:
 @get(
     ASNS, summary="Deliveries by expected time, page by page",
     **describe(
-        "asns:read", answers={200: AsnPage}, listed=True, refuses=("bad-request",),
-        query={"state": {"enum": ["", *ASN_STATES]}, "after": str, "limit": int},
+        "asns:read", answers={200: AsnPage}, listed=True,
+        refuses=("bad-request", "forbidden-owner"),
+        query={"state": {"enum": ["", *ASN_STATES]}, "owner": str, "after": str, "limit": int},
     ),
 )  # fmt: skip
 async def list_asns(request: REQUEST) -> Response[Any]:
@@ -140,7 +142,7 @@ async def list_asns(request: REQUEST) -> Response[Any]:
     async with reading(partner) as tx:
         found = await queries.list_asns(
             tx, partner.stamp, state=state, limit=limit, after=page_place(after),
-            owner_ids=partner.client.owner_ids,
+            owner_ids=await narrowed_to(tx, partner.client, word(request, "owner")),
         )  # fmt: skip
     after = page_token(found[-1].expected_at, found[-1].id) if found else ""
     return page(request, "asns", found, limit, after)

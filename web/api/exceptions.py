@@ -24,6 +24,7 @@ from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import again
 from web.paging import BadPage, page_place, page_token
+from wms.access.clients import narrowed_to
 from wms.db import Tx
 from wms.documents import decode, parse
 from wms.exceptions import letters, life, queries, rules
@@ -32,6 +33,7 @@ from wms.exceptions.rules import Kind, UnknownException
 
 EXCEPTIONS = "/v1/warehouses/{code:str}/exceptions"
 ONE = EXCEPTIONS + "/{id:str}"
+WRITE = "exceptions:write"
 REFUSES = ("bad-request", "malformed-body", "validation-failed", "not-found", "conflict")
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 
@@ -84,22 +86,23 @@ def list_codes() -> dict[str, Kind]:
 
 
 @get(EXCEPTIONS, summary="Exceptions, page by page", **describe(
-    "exceptions:read", answers={200: ExceptionPage}, listed=True, refuses=("bad-request",),
-    query={"team": str, "state": str, "code": str, "after": str, "limit": int},
+    "exceptions:read", answers={200: ExceptionPage}, listed=True,
+    refuses=("bad-request", "forbidden-owner"),
+    query={"team": str, "state": str, "code": str, "owner": str, "after": str, "limit": int},
 ))  # fmt: skip
 async def list_exceptions(request: REQUEST) -> Response[Any]:
     """Without `state` the open ones, the one due first at the top."""
     partner = await partner_of(request, "exceptions:read")
     limit = limit_of(request, queries.PAGE_MAX)
-    which = Filter(
-        team=word(request, "team"), state=word(request, "state") or "open",
-        code=word(request, "code"),
-        owner_ids=partner.client.owner_ids,
-    )  # fmt: skip
     after = page_place(request.query_params.get("after", ""))
     if after is not None and not 0 <= after[1] < 2**53:
         raise BadPage(name="after", value=str(after[1])[:40])
     async with partner.db.reading() as tx:
+        which = Filter(
+            team=word(request, "team"), state=word(request, "state") or "open",
+            code=word(request, "code"),
+            owner_ids=await narrowed_to(tx, partner.client, word(request, "owner")),
+        )  # fmt: skip
         found = await queries.list_exceptions(tx, partner.stamp, which, after=after, limit=limit)
     token = ""
     if found:
@@ -118,55 +121,57 @@ async def show_exception(request: REQUEST) -> Response[Any]:
 
 
 @post(f"{ONE}/assign", status_code=200, summary="Give an exception to a person",
-      **describe("exceptions:write", takes=Assign, answers={200: ExceptionDetail},
+      **describe(WRITE, takes=Assign, answers={200: ExceptionDetail},
                  refuses=REFUSES))  # fmt: skip
 async def assign(request: REQUEST) -> Response[Any]:
+    partner = await partner_of(request, WRITE)
     body, _ = parse(decode(await request.body()), Assign)
 
-    async def act(tx: Tx, partner: Partner, id: int) -> Any:
+    async def act(tx: Tx, id: int) -> Any:
         return await life.assign(tx, partner.stamp, id, body.user, body.note)
 
-    return await _write(request, act)
+    return await _write(request, partner, act)
 
 
 @post(f"{ONE}/resolve", status_code=200, summary="Say that an exception is settled",
-      **describe("exceptions:write", takes=Resolve, answers={200: ExceptionDetail},
+      **describe(WRITE, takes=Resolve, answers={200: ExceptionDetail},
                  refuses=REFUSES))  # fmt: skip
 async def resolve(request: REQUEST) -> Response[Any]:
     """Resolving a resolved one changes nothing."""
+    partner = await partner_of(request, WRITE)
     given = await request.body()
     body, _ = parse(decode(given) if given else {}, Resolve)
 
-    async def act(tx: Tx, partner: Partner, id: int) -> Any:
+    async def act(tx: Tx, id: int) -> Any:
         return await life.resolve(tx, partner.stamp, id, body.how)
 
-    return await _write(request, act)
+    return await _write(request, partner, act)
 
 
 @post(f"{ONE}/discard", status_code=200, summary="Give an exception up, for a reason",
-      **describe("exceptions:write", takes=Discard, answers={200: ExceptionDetail},
+      **describe(WRITE, takes=Discard, answers={200: ExceptionDetail},
                  refuses=REFUSES))  # fmt: skip
 async def discard(request: REQUEST) -> Response[Any]:
     """The documents behind it are discarded with it."""
+    partner = await partner_of(request, WRITE)
     body, _ = parse(decode(await request.body()), Discard)
 
-    async def act(tx: Tx, partner: Partner, id: int) -> Any:
+    async def act(tx: Tx, id: int) -> Any:
         return await life.discard(tx, partner.stamp, id, body.reason)
 
-    return await _write(request, act)
+    return await _write(request, partner, act)
 
 
 async def _write(
-    request: REQUEST, act: Callable[[Tx, Partner, int], Awaitable[Any]]
+    request: REQUEST, partner: Partner, act: Callable[[Tx, int], Awaitable[Any]]
 ) -> Response[Any]:
     """An act on an exception the partner may see, and how it stands after."""
-    partner = await partner_of(request, "exceptions:write")
     exception_id = _id(request)
 
     async def run(tx: Tx) -> ExceptionDetail:
         owner_ids = partner.client.owner_ids
         await queries.get_exception(tx, partner.stamp, exception_id, owner_ids)
-        await act(tx, partner, exception_id)
+        await act(tx, exception_id)
         return await _detail(tx, partner, exception_id)
 
     return json(await again(partner, run))

@@ -4,7 +4,7 @@
     /v1/owners/{owner}/items/{sku}               PUT, GET
     /v1/owners/{owner}/field-owners              GET, PUT {"dimensions": "CUBISCAN"}
     /v1/barcodes/{value}                         GET
-    /v1/items/proposals                          GET ?state=&after=&limit=
+    /v1/items/proposals                          GET ?state=&owner=&after=&limit=
     /v1/items/proposals/{id}/accept, /decline    POST
 """
 
@@ -23,6 +23,8 @@ from web.api.paging import json, limit_of, page, versioned
 from web.api.security import REQUEST, Partner
 from web.api.writes import again, at_large, document_of, put_answer
 from web.paging import page_token
+from wms.access.clients import narrowed_to
+from wms.access.rules import may_see
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, decode, parse
 from wms.jobs.running import Job
@@ -183,8 +185,9 @@ async def put_field_owners(request: REQUEST) -> Response[Any]:
 @get(
     PROPOSALS, summary="Values that wait for a decision",
     **describe(
-        "items:read", answers={200: ProposalPage}, listed=True, refuses=("bad-request",),
-        query={"state": str, "after": int, "limit": int},
+        "items:read", answers={200: ProposalPage}, listed=True,
+        refuses=("bad-request", "forbidden-owner"),
+        query={"state": str, "owner": str, "after": int, "limit": int},
     ),
 )  # fmt: skip
 async def list_proposals(request: REQUEST) -> Response[Any]:
@@ -193,15 +196,16 @@ async def list_proposals(request: REQUEST) -> Response[Any]:
     limit = limit_of(request, PAGE_MAX)
     state, after = word(request, "state") or "open", number(request, "after")
     async with reading(partner) as tx:
+        mine = await narrowed_to(tx, partner.client, word(request, "owner"))
         found = await stewardship.list_proposals(
-            tx, state=state, after=after, limit=limit, owner_ids=partner.client.owner_ids
+            tx, state=state, after=after, limit=limit, owner_ids=mine
         )
     return page(request, "proposals", found, limit, found[-1].id if found else "")
 
 
 DECIDED = describe(
     "items:steward", answers={200: Proposal},
-    refuses=(*READ, "conflict", "barcode-conflict", "unit-in-use"),
+    refuses=("not-found", "conflict", "barcode-conflict", "unit-in-use"),
 )  # fmt: skip
 
 
@@ -231,7 +235,8 @@ async def _decide(request: REQUEST, state: str) -> Response[Any]:
 
 async def _decided(tx: Tx, partner: Partner, id: int, state: str) -> Proposal:
     asked = await stewardship.get_proposal(tx, id)
-    partner.require_owner(asked.owner_id)
+    if not may_see(partner.client, asked.owner_id):
+        raise stewardship.UnknownProposal(id=id)
     stored = await items.take_item(tx, asked.owner_id, asked.sku)
     new = await stewardship.close(tx, partner.stamp, id, state)
     if new is not None and state == "accepted":

@@ -2,7 +2,7 @@
 
     Below /v1/warehouses/{code}/orders:
     POST                                         up to 1,000 orders in one request
-    GET    ?state=&after=&limit=                 by cutoff, page by page
+    GET    ?state=&owner=&after=&limit=          by cutoff, page by page
     PUT    /{owner}/{external_id}?dry_run=       one order, any number of times
     GET    /{owner}/{external_id}                lines, cartons, events
     POST   /{owner}/{external_id}/hold           {"reason": "..."}
@@ -19,7 +19,7 @@ from msgspec.json import encode
 
 from web.api import writes
 from web.api.admission import DOCUMENTS, URGENT, QueueFull, crowded, reading
-from web.api.asked import one_of, plain
+from web.api.asked import one_of, plain, word
 from web.api.describe import describe
 from web.api.jobs import as_job, as_job_of_one
 from web.api.kept import taken
@@ -28,7 +28,7 @@ from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import again, document_of, keyed, strict, tried
 from web.errors import problem
 from web.paging import page_place, page_token
-from wms.access.clients import NoSuchCode, owner_ids
+from wms.access.clients import narrowed_to, require_owner_code
 from wms.access.rules import OwnerForbidden
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, check, decode, parse
@@ -233,8 +233,10 @@ async def get_order(request: REQUEST) -> Response[Any]:
 @get(
     ORDERS, summary="Orders by cutoff, page by page",
     **describe(
-        "orders:read", answers={200: OrderPage}, listed=True, refuses=("bad-request",),
-        query={"state": {"enum": ["", *ORDER_STATES]}, "cause": str, "after": str, "limit": int},
+        "orders:read", answers={200: OrderPage}, listed=True,
+        refuses=("bad-request", "forbidden-owner"),
+        query={"state": {"enum": ["", *ORDER_STATES]}, "owner": str, "cause": str, "after": str,
+               "limit": int},
     ),
 )  # fmt: skip
 async def list_orders(request: REQUEST) -> Response[Any]:
@@ -246,7 +248,7 @@ async def list_orders(request: REQUEST) -> Response[Any]:
     async with reading(partner) as tx:
         found = await queries.list_orders(
             tx, partner.stamp, which, after=page_place(asked.get("after", "")), limit=limit,
-            owner_ids=partner.client.owner_ids,
+            owner_ids=await narrowed_to(tx, partner.client, word(request, "owner")),
         )  # fmt: skip
     after = page_token(found[-1].cutoff_at, int(found[-1].id)) if found else ""
     return page(request, "orders", found, limit, after)
@@ -289,17 +291,11 @@ async def release_hold(request: REQUEST) -> Response[Any]:
 async def _head(tx: Tx, partner: Partner, request: REQUEST) -> OrderHead:
     """The order a request names. Raises UnknownOrder, OwnerForbidden (whether it exists or not)."""
     _, owner, external_id = names_of(request)
-    if partner.client.owner_ids:
-        try:
-            (owner_id,) = await owner_ids(tx, [owner])
-        except NoSuchCode:
-            raise OwnerForbidden(code=partner.client.code) from None
-        partner.require_owner(owner_id)
+    await require_owner_code(tx, partner.client, owner)
     order_id = await orders.find_order_id(tx, partner.stamp, owner, external_id)
     head = None if order_id is None else await find_head(tx, partner.stamp, order_id)
     if head is None:
         raise UnknownOrder(order=external_id)
-    partner.require_owner(head.owner_id)
     return head
 
 

@@ -7,9 +7,9 @@ from litestar import Request
 
 from web.session import client_of, memory_of, partner_stamp, who_of
 from wms.access import audit
-from wms.access.rules import ApiClient, require_owner, require_scope
+from wms.access.rules import ApiClient, WarehouseForbidden, require_scope
 from wms.db import Db
-from wms.requests import NoSuchWarehouse, get_warehouse_id
+from wms.requests import find_warehouse_id
 from wms.stamp import Stamp
 
 REQUEST = Request[Any, Any, Any]
@@ -25,6 +25,9 @@ class Sent(msgspec.Struct):
     id: int = 0
     subject: str = ""
     state: str = ""  # as marked in the transaction of its effect
+    original_id: int | None = None  # the kept one that a person sends again with it
+    job_id: int = 0  # that it became
+    stayed_out: str = ""  # what is said of its lines that did not go in
 
 
 class Resent(msgspec.Struct, frozen=True):
@@ -42,10 +45,6 @@ class Partner(msgspec.Struct, frozen=True):
     stamp: Stamp
     db: Db
     sent: Sent = msgspec.field(default_factory=Sent)
-
-    def require_owner(self, owner_id: int) -> None:
-        """Raises OwnerForbidden."""
-        require_owner(self.client, owner_id)
 
 
 async def asking(request: REQUEST) -> ApiClient:
@@ -89,19 +88,22 @@ async def _note(
 async def partner_of(request: REQUEST, scope: str) -> Partner:
     """The partner of a request below /v1/warehouses/{code}.
 
-    Raises what `client_with` raises, NoSuchWarehouse, WarehouseForbidden.
+    Raises what `client_with` raises, WarehouseForbidden (whether there is such a warehouse or not).
     """
     client = await asking(request)
     require_scope(client, scope)
     db: Db = request.app.state.db
     code = str(request.path_params["code"])
     if "\x00" in code:  # no text of the database has one
-        raise NoSuchWarehouse(code=code)
+        raise WarehouseForbidden(code=client.code)
     memory = memory_of(request)
     known = memory.find(f"warehouse/{code}")
     if not isinstance(known, int):
         async with db.reading() as tx:
-            known = memory.keep(f"warehouse/{code}", await get_warehouse_id(tx, code))
+            known = await find_warehouse_id(tx, code)
+        if known is None:
+            raise WarehouseForbidden(code=client.code)
+        memory.keep(f"warehouse/{code}", known)
     await _note(request, client, scope, known)
     correlation = request.headers.get("x-correlation-id", "")[:CORRELATION_MAX]
     return Partner(client, partner_stamp(client, known, correlation_id=correlation), db)

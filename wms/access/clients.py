@@ -17,7 +17,7 @@ from wms.access.api_keys import (
     make_key,
     revoke_all,
 )
-from wms.access.rules import SCOPES, USUAL, ApiClient, KeyUnknown
+from wms.access.rules import SCOPES, USUAL, ApiClient, KeyUnknown, require_owner
 from wms.db import Tx, row, rows
 from wms.errors import Conflict, Invalid
 
@@ -52,6 +52,9 @@ class ClientView(msgspec.Struct, kw_only=True):
     jwks: dict[str, Any]
     certificates: tuple[str, ...]
     keys: list[KeyView] = msgspec.field(default_factory=list)
+
+
+NOBODY = 0  # no owner has it
 
 
 class _Id(msgspec.Struct):
@@ -228,6 +231,24 @@ async def warehouse_ids(tx: Tx, codes: Sequence[str]) -> list[int]:
 async def owner_ids(tx: Tx, codes: Sequence[str]) -> list[int]:
     """Raises NoSuchCode."""
     return await _ids(tx, OWNERS, "owner", codes)
+
+
+async def require_owner_code(tx: Tx, client: ApiClient, owner: str) -> None:
+    """Before anything of a named owner is looked for. Raises OwnerForbidden (there or not)."""
+    if client.owner_ids:
+        await narrowed_to(tx, client, owner)
+
+
+async def narrowed_to(tx: Tx, client: ApiClient, owner: str) -> Sequence[int]:
+    """The owners a list is about: the named one, or the client's (none means every owner).
+
+    Raises OwnerForbidden (there or not).
+    """
+    if not owner:
+        return client.owner_ids
+    found = await rows(tx, OWNERS, _Coded, codes=[owner])
+    require_owner(client, found[0].id if found else None)
+    return [found[0].id if found else NOBODY]
 
 
 async def codes_of(

@@ -107,6 +107,10 @@ class ScopeMissing(Denied):
         return f'Bearer error="insufficient_scope", scope="{self.facts["needed"]}"'
 
 
+class PersonalHidden(ScopeMissing):
+    say = "{what} shows persons; the key of {code} has no scope {needed}, which lets it see them."
+
+
 class WarehouseForbidden(Denied):
     say = "The key of {code} has no access to that warehouse."
 
@@ -178,10 +182,18 @@ def require_warehouse(client: ApiClient, warehouse_id: int) -> None:
         raise WarehouseForbidden(code=client.code)
 
 
-def require_owner(client: ApiClient, owner_id: int) -> None:
-    """Raises OwnerForbidden."""
-    if client.owner_ids and owner_id not in client.owner_ids:
+def require_owner(client: ApiClient, owner_id: int | None) -> None:
+    """`None` is an owner that does not exist: a narrowed client does not learn the difference.
+
+    Raises OwnerForbidden.
+    """
+    if not may_see(client, owner_id):
         raise OwnerForbidden(code=client.code)
+
+
+def may_see(client: ApiClient, owner_id: int | None) -> bool:
+    """Whether things of an owner are for this client."""
+    return not client.owner_ids or owner_id in client.owner_ids
 
 
 def unknown_roles(roles: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ A large one waits until a supervisor approves or refuses it. Only goods that nob
 change, so a balance never falls below what is allocated of it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -107,6 +108,8 @@ RECENT = text(f"{_SHOWN} AND r.state <> 'waiting' ORDER BY r.id DESC LIMIT 20")
 LIST = text(
     f"""
     {_SHOWN} AND r.client = :client AND r.id > :after
+       AND (cardinality(CAST(:owner_ids AS bigint[])) = 0
+            OR r.owner_id = ANY (CAST(:owner_ids AS bigint[])))
        AND (CAST(:state AS text) = '' OR r.state = :state)
      ORDER BY r.id LIMIT :limit
     """
@@ -154,8 +157,7 @@ async def request(
     OwnerForbidden, ExistsWithDifferent, NotFree, NowhereBooked.
     """
     facts = await load_facts(tx, stamp, given)
-    if facts.owner_id is not None:
-        require_owner(client, facts.owner_id)
+    require_owner(client, facts.owner_id)
     names = {
         "warehouse_id": stamp.warehouse_id, "client": client.code, "request_id": given.request_id,
     }  # fmt: skip
@@ -217,12 +219,13 @@ async def find(tx: Tx, stamp: Stamp, client: str, request_id: str) -> Adjustment
 
 
 async def list_requests(
-    tx: Tx, stamp: Stamp, client: str, *, state: str = "", after: int = 0, limit: int = 100
-) -> list[Adjustment]:
+    tx: Tx, stamp: Stamp, client: str, *, state: str = "", owner_ids: Sequence[int] = (),
+    after: int = 0, limit: int = 100,
+) -> list[Adjustment]:  # fmt: skip
     """A partner's own requests in the order they came."""
     return await rows(
         tx, LIST, Adjustment, warehouse_id=stamp.warehouse_id, client=client, state=state,
-        after=after, limit=min(limit, PAGE_MAX),
+        owner_ids=list(owner_ids), after=after, limit=min(limit, PAGE_MAX),
     )  # fmt: skip
 
 

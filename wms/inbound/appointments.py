@@ -101,7 +101,7 @@ async def put(
     """Book or change a time; the same again changes nothing.
 
     Locks the appointment, then the quarters of the dock. Emits appointment.booked and changed.
-    Raises BadDocument with all its errors, OwnerForbidden, DockTaken, ExistsWithDifferent, Busy.
+    Raises BadDocument with all its errors, DockTaken, ExistsWithDifferent, Busy.
     """
     refs = await load_references(tx, stamp, client, given)
     known = await _take(tx, stamp, client, external_id)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
+from wms.access.clients import require_owner_code
 from wms.access.rules import ApiClient, require_owner
 from wms.db import Tx, insert_many, row, rows
 from wms.documents import BadDocument
@@ -127,7 +128,7 @@ async def announce(
     OwnerForbidden, ExistsWithDifferent, VersionMismatch, ChangeWindowClosed.
     """
     refs = await load_references(tx, stamp, document)
-    if client is not None and refs.owner_id is not None:
+    if client is not None:
         require_owner(client, refs.owner_id)
     errors = check_references(document, refs)
     if errors:
@@ -274,11 +275,11 @@ async def cancel(
 
     Locks the delivery. Emits asn.cancelled. Raises UnknownAsn, OwnerForbidden, CancelRefused.
     """
+    if client is not None:
+        await require_owner_code(tx, client, owner)
     known = await _take(tx, stamp, owner, external_id)
     if known is None:
         raise UnknownAsn(owner=owner, external_id=external_id)
-    if client is not None:
-        require_owner(client, known.owner_id)
     if known.state == "cancelled":
         return _outcome("exists", known)
     if known.state != "open":

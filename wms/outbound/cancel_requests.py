@@ -82,9 +82,9 @@ async def request_cancel(
     Raises UnknownOwner, OwnerForbidden, BadDocument for lines it does not have, Busy.
     """
     found = await row(tx, OWNER, _Id, owner=owner)
+    require_owner(client, None if found is None else found.id)
     if found is None:
         raise UnknownOwner(owner=owner)
-    require_owner(client, found.id)
     key = {
         "warehouse_id": stamp.warehouse_id, "owner_id": found.id, "external_id": external_id,
         "cancel_ref": asked.cancel_ref,

@@ -224,10 +224,11 @@ def check_references(
         errors.append(DocumentError(path, code, message, value, sorted(allowed)))
 
     owner_id = known.owners.get(doc.owner)
+    if owner_ids and owner_id not in owner_ids:  # nothing else is said of what is not theirs
+        wrong("/owner", "forbidden-owner", f"No access to owner {doc.owner}", doc.owner)
+        return errors
     if owner_id is None:
         wrong("/owner", "unknown-owner", f"There is no owner {doc.owner}", doc.owner)
-    elif owner_ids and owner_id not in owner_ids:
-        wrong("/owner", "forbidden-owner", f"No access to owner {doc.owner}", doc.owner)
     if doc.carrier not in known.carriers:
         wrong("/carrier", "unknown-carrier", f"There is no carrier {doc.carrier}", doc.carrier)
     elif doc.cutoff_at is None and (doc.carrier, doc.service) not in known.cutoffs:
