@@ -13,8 +13,9 @@ from tests.api.test_jobs import LINES, lines, orders
 from tests.api.test_orders import order
 from tests.world import World, scalar
 from web.api import orders as orders_api
+from wms.ids import uuid7
 from wms.jobs import kept
-from wms.jobs.kept import Kept, list_kept
+from wms.jobs.kept import Kept, Mailroom, Raw, list_kept
 from wms.stamp import Stamp
 from wms.worker import chore_stamp
 
@@ -63,7 +64,8 @@ async def test_an_order_that_is_refused_when_it_is_judged_is_marked_with_its_eff
          {"kind": "pick", "zone": "A", "aisle": "01"}, "done"),
         ("PUT", "/v1/warehouses/W1/asns/ACME/A-1", {"lines": []}, "refused"),
         ("POST", f"{ORDER}/cancel", {"reason": "customer"}, "done"),
-        ("POST", "/v1/warehouses/W1/orders", [{"lines": 1}], "done"),
+        ("POST", "/v1/warehouses/W1/orders", [order(owner="ACME", external_id="A")], "done"),
+        ("POST", "/v1/warehouses/W1/orders", [{"lines": 1}], "refused"),
         ("POST", "/v1/milestones", {"source": "x"}, "refused"),
         ("POST", "/v1/warehouses/W1/inventory/adjustment-requests", {"sku": "X"}, "refused"),
         ("PUT", "/v1/warehouses/W1/appointments/T-1", {}, "refused"),
@@ -73,11 +75,15 @@ async def test_an_order_that_is_refused_when_it_is_judged_is_marked_with_its_eff
 async def test_every_way_in_keeps_first(
     erp: httpx.AsyncClient, world: World, method: str, url: str, body: Any, state: str
 ) -> None:
-    answer = await erp.request(method, url, json=body)
+    theirs = "0190a000-0000-7000-8000-000000000001"
+    answer = await erp.request(method, f"{url}?dry_run=true" if method == "POST" else url,
+                               json=body, headers={"X-Request-Id": theirs})  # fmt: skip
     assert answer.status_code < 500, answer.text
     (found,) = await all_kept(world)
     assert (found.method, found.path, found.state) == (method, url, state), answer.text
     assert found.body == answer.request.content
+    assert theirs != str(found.request_id) == answer.headers["x-request-id"]
+    assert found.correlation_id == theirs
 
 
 async def test_lines_are_kept_as_they_came_and_a_large_body_goes_when_it_is_done(
@@ -153,6 +159,22 @@ async def test_documents_that_come_together_are_kept_together(
     assert {each.state for each in found} == {"done"}
     commits = await scalar(world, "SELECT count(DISTINCT xmin::text) FROM inbound_kept")
     assert commits == 40  # each was marked in the transaction of its own effect
+
+
+async def test_documents_of_one_request_id_are_never_taken_for_each_other(world: World) -> None:
+    room, request_id = Mailroom(), uuid7()
+    raws = [
+        Raw(warehouse_id=world.warehouse_id, request_id=request_id, sender="ERP", owner_ids=(),
+            method="PUT", target=f"/{n}", media="", subject="", correlation_id="",
+            body=b"%d" % n, at=datetime.now(UTC))
+        for n in range(20)
+    ]  # fmt: skip
+    ids = await asyncio.gather(*(room.keep(world.db, raw) for raw in raws))
+    found = {each.id: each for each in await all_kept(world)}
+    assert [(found[id].path, found[id].body) for id in ids] == [
+        (raw.target, raw.body) for raw in raws
+    ]  # fmt: skip
+    assert await scalar(world, "SELECT count(DISTINCT xmin::text) FROM inbound_kept") < 20
 
 
 async def test_what_is_settled_is_forgotten_in_time_and_nothing_else(

@@ -92,12 +92,16 @@ async def test_a_status_that_comes_before_its_carton_waits_for_it(
 async def test_many_go_in_line_by_line(erp: httpx.AsyncClient, world: World) -> None:
     await shipped(world, "SO-1", "T-1")
     lines = [status(), status("nonsense", occurred_at="yesterday"), status("in_transit", hours=1)]
-    body = b"\n".join(map(msgspec.json.encode, lines)) + b"\n{\n"
+    body = b"\n".join(map(msgspec.json.encode, lines)) + b"\n\n{\n"
     answer = await erp.post(PATH, content=body, headers={"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 207
-    assert [each["outcome"] for each in answer.json()["outcomes"]] == [
-        "created", "rejected", "created", "rejected",
+    assert [(each["line"], each["outcome"]) for each in answer.json()["outcomes"]] == [
+        (1, "created"), (2, "rejected"), (3, "created"), (5, "rejected"),
     ]  # fmt: skip
+    url = "/v1/warehouses/W1/exceptions?code=lines_refused"
+    (found,) = (await erp.get(url)).json()["exceptions"]
+    assert (found["facts"]["kind"], found["facts"]["count"]) == ("milestones", 2)
+    assert [each["path"][:6] for each in found["facts"]["errors"]] == ["line 2", "line 5"]
 
 
 async def test_a_partners_own_words_are_data(erp: httpx.AsyncClient, world: World) -> None:
@@ -117,7 +121,7 @@ async def test_owners_are_kept_apart(app: Litestar, erp: httpx.AsyncClient, worl
     async with partner(app, world, "BREWER", owners=["BREW"]) as brew:
         assert (await brew.post(PATH, json=status())).json()["outcome"] == "parked"
         url = f"/v1/warehouses/W1/shipments/{ship['id']}"
-        assert (await brew.get(url)).status_code == 403
+        assert (await brew.get(url)).status_code == 404
         assert (await brew.get("/v1/warehouses/W1/shipments")).json()["shipments"] == []
     assert await follow_carriers(world.db) == 0
 

@@ -91,7 +91,10 @@ async def test_of_lines_what_failed_is_kept_until_a_good_one_comes(
     good = msgspec.json.encode({"owner": "ACME", "external_id": "B", **GOOD})
     await erp.post(url, content=good, headers=ndjson)
     await followed(world)
-    assert [each["subject"] for each in await open_now(erp)] == ["order/ACME/C"]
+    left = [each["code"] for each in await open_now(erp)]
+    assert sorted(left) == ["lines_refused", "order_rejected"]
+    (nameless,) = await open_now(erp, "lines_refused")
+    assert (nameless["times"], nameless["facts"]["count"]) == (2, 1)
 
 
 async def test_a_change_that_comes_too_late_is_somebodys_until_the_order_is_cancelled(

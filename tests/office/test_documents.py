@@ -9,6 +9,7 @@ from tests.world import World, scalar
 from wms.access.clients import create_client
 from wms.access.rules import SCOPES
 from wms.jobs import kept
+from wms.jobs.running import run_jobs
 from wms.worker import chore_stamp
 
 ITEM = "/v1/owners/ACME/items/BOTTLE"
@@ -75,6 +76,24 @@ async def test_a_batch_that_nobody_answered_is_sent_again_as_it_came(
     assert await scalar(world, "SELECT count(*) FROM outbound_order") == 3
     assert "good end" in (await office.get("/office/documents")).text
     assert await scalar(world, "SELECT count(*) FROM exception WHERE state = 'open'") == 0
+
+
+async def test_a_batch_of_which_lines_stayed_out_ends_when_a_person_has_all_of_it_in(
+    office: httpx.AsyncClient, world: World
+) -> None:
+    erp = await partner(world)
+    good, url = orders(2), "/v1/warehouses/W1/orders:batch"
+    still = "SELECT count(*) FROM exception WHERE state = 'open'"
+    for more in ({}, {"Prefer": "respond-async"}):
+        await office.post(url, content=lines(good[0], b"{"), headers=erp | LINES | more)
+        await run_jobs(world.db)
+        page = f"/office/documents/{await scalar(world, 'SELECT max(id) FROM inbound_kept')}"
+        assert "1 of 2 lines did not go in." in (await office.get(page)).text
+        done = await office.post(f"{page}/again", data={"body": lines(good[0], b"[").decode()})
+        assert "Not+all+of+it" in done.headers["location"]
+        done = await office.post(f"{page}/again", data={"body": lines(*good).decode()})
+        assert "Taken+in" in done.headers["location"]
+        assert await scalar(world, still) == 0
 
 
 async def test_a_document_that_is_not_there(office: httpx.AsyncClient) -> None:

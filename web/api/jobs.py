@@ -16,10 +16,10 @@ from web.api import paging
 from web.api.admission import DOCUMENTS, INBOX, crowded, reading
 from web.api.asked import BadWord
 from web.api.describe import describe
-from web.api.kept import taken
+from web.api.kept import taken, tell_lines
 from web.api.paging import json
 from web.api.security import REQUEST, Partner, partner_of
-from web.api.writes import Undone, at_large, keyed, respond_async
+from web.api.writes import Undone, again, at_large, keyed, respond_async
 from wms.db import Tx
 from wms.documents import BadDocument, DocumentError, decode
 from wms.errors import Invalid
@@ -114,13 +114,16 @@ async def _batch(
         done = await run_lines(tx, partner.stamp, partner.client, kind, lines, owner)
         if mode == "atomic" and not all(accepted(each) for each in done):
             raise Undone(rolled_back(done))
+        await tell_lines(tx, partner, kind, done, mode)
         return 200, done
 
     try:
         asked = [each.text for each in lines]
         answer = await keyed(request, partner, asked, run, lane=DOCUMENTS, write=paging.lines)
     except Undone as undone:
-        return Response(paging.lines(undone.found), media_type=NDJSON)
+        found: list[LineOutcome] = undone.found
+        await again(partner, lambda tx: tell_lines(tx, partner, kind, found, mode))
+        return Response(paging.lines(found), media_type=NDJSON)
     answer.media_type = NDJSON
     return answer
 
@@ -140,6 +143,7 @@ async def as_job(
         job = await create_job(
             tx, partner.stamp, partner.client, kind, lines, mode=mode, owner=owner
         )
+        partner.sent.job_id = int(job.id)
         return 202, job
 
     answer = await keyed(request, partner, [each.text for each in lines], keep, lane=INBOX)

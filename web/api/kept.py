@@ -2,13 +2,13 @@
 
 A handler reads its body with `taken`, which keeps it first. The effect's transaction marks it
 (web.api.writes.again); a refusal, and what has no such transaction, is marked as it is answered.
-Dry runs are not kept.
+Dry runs are not kept. A document that names nothing is the same again when its bytes are.
 """
 
 import logging
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
@@ -21,13 +21,15 @@ from wms.exceptions.following import briefly
 from wms.ids import uuid7
 from wms.jobs import kept
 from wms.jobs.kept import Mailroom, Raw
+from wms.jobs.lines import LineOutcome, owners_of
+from wms.jobs.refused import Batch, settle_lines
 
 log = logging.getLogger("wms.web")
 TARGET_MAX = 1000
 # Problem types that mean "this document, as it is, is not in the warehouse".
 FAILED = (
     "validation-failed", "malformed-body", "exists-with-different", "change-window-closed",
-    "barcode-conflict", "unit-in-use",
+    "barcode-conflict", "unit-in-use", "payload-too-large",
 )  # fmt: skip
 TOLD_BY_LETTERS = ("/orders", "/asns")  # a document of these has an exception of its own
 
@@ -35,42 +37,41 @@ TOLD_BY_LETTERS = ("/orders", "/asns")  # a document of these has an exception o
 async def taken(request: REQUEST, partner: Partner) -> bytes:
     """The body of a request, kept. Raises Busy when it cannot be."""
     body = await request.body()
-    if request.query_params.get("dry_run") == "true":
+    if is_dry(request):
         return body
     resent = request.scope["state"].get("resent")
     target = request.scope["raw_path"].decode("latin-1")
     if request.scope["query_string"]:
         target += "?" + request.scope["query_string"].decode("latin-1")
     raw = Raw(
-        warehouse_id=partner.stamp.warehouse_id, request_id=_request_id(request),
+        warehouse_id=partner.stamp.warehouse_id,
+        request_id=request.scope["state"].get("request_id") or uuid7(),
         sender=partner.client.code, owner_ids=partner.client.owner_ids,
         method=str(request.method), target=_plain(target)[:TARGET_MAX],
         media=_plain(request.headers.get("content-type", ""))[:200],
-        subject=_subject(request), correlation_id=partner.stamp.correlation_id, body=body,
-        at=partner.stamp.at, original_id=resent.original_id if resent else None,
-        sent_by=resent.by if resent else "",
+        subject=_subject(request, partner, body),
+        correlation_id=partner.stamp.correlation_id, body=body, at=partner.stamp.at,
+        original_id=resent.original_id if resent else None, sent_by=resent.by if resent else "",
     )  # fmt: skip
     partner.sent.id = await partner.db.memory(Mailroom).keep(partner.db, raw)
-    partner.sent.subject = raw.subject
+    partner.sent.subject, partner.sent.original_id = raw.subject, raw.original_id
     request.state.sent = partner
     return body
 
 
-def _request_id(request: REQUEST) -> UUID:
-    try:
-        return UUID(request.headers.get("x-request-id", ""))
-    except ValueError:  # no middleware has given it one
-        return uuid7()
+def is_dry(request: REQUEST) -> bool:
+    """Whether nothing is written: of what brings a document, only an order is tried so."""
+    order = request.method == "PUT" and "/orders/" in request.url.path
+    return order and request.query_params.get("dry_run") == "true"
 
 
-def _subject(request: REQUEST) -> str:
-    """What an exception about a document is called; none where letters tell of it, nor for many
-    documents in one, whose lines are told one by one."""
-    path = request.url.path
+def _subject(request: REQUEST, partner: Partner, body: bytes) -> str:
+    """What an exception about a document is called; none where letters tell of it."""
+    path = _plain(request.url.path.removeprefix("/v1/"))
     named = set(request.path_params) & {"sku", "location", "external_id", "request_id"}
-    if not named or any(part in path for part in TOLD_BY_LETTERS):
-        return ""
-    return _plain(path.removeprefix("/v1/"))
+    if not named:
+        return f"{partner.client.code}/{path}/{sha256(body).hexdigest()[:16]}"
+    return "" if any(part in path for part in TOLD_BY_LETTERS) else path
 
 
 def _plain(text: str) -> str:
@@ -111,8 +112,8 @@ def _marker(app: ASGIApp) -> ASGIApp:
 async def _mark(partner: Partner, status: int, answer: bytes) -> None:
     """Never in the way of the answer: what goes wrong here is logged, and the chore finds it."""
     state = "done" if status < 400 else "failed" if status == 500 else "refused"
-    if (partner.sent.state, state) == ("done", "done"):
-        return
+    if partner.sent.state and state == "done":
+        return  # the transaction of its effect has said
     said = "" if state == "done" else answer.decode("utf-8", "replace")
     try:
         async with partner.db.transaction() as tx:
@@ -143,6 +144,17 @@ async def _tell(tx: Tx, partner: Partner, state: str, answer: bytes) -> None:
     await life.open_exception(
         tx, partner.stamp, kept.REFUSED, sent.subject, facts, screen=kept.screen_of(sent.id)
     )
+
+
+async def tell_lines(
+    tx: Tx, partner: Partner, kind: str, lines: Sequence[LineOutcome], mode: str = "partial"
+) -> None:
+    """What stayed out of a batch is somebody's, and its document is marked so with the effect."""
+    sent = partner.sent
+    sent.stayed_out = await settle_lines(tx, partner.stamp, Batch(
+        kind=kind, sender=partner.client.code, owners=await owners_of(tx, partner.client),
+        mode=mode, document_id=sent.id, original_id=sent.original_id,
+    ), lines)  # fmt: skip
 
 
 def state_of(found: Any) -> str:

@@ -12,10 +12,13 @@ import msgspec
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.api.kept import is_dry, tell_lines
 from web.api.security import REQUEST, Partner, partner_of
 from wms.errors import WmsError
 from wms.events.queries import list_owners
 from wms.exceptions.letters import BODY_MAX, NewLetter, keep
+from wms.jobs.kept import settle
+from wms.jobs.lines import LineOutcome
 
 log = logging.getLogger("wms.web")
 REPLAYED = b"idempotency-replayed"
@@ -75,13 +78,14 @@ async def _keep(kind: str, scope: Scope, body: bytes, status: int, answer: bytes
     if status not in (200, 400, 409, 422):
         return
     request: REQUEST = REQUEST(scope)  # type: ignore[assignment,type-arg]
-    if request.query_params.get("dry_run") == "true":
+    if is_dry(request):
         return
     try:
         found = _failed(kind, dict(request.path_params), status, body, answer)
-        if found:
-            partner = await partner_of(request, SCOPE[kind])
-            await _write(partner, found)
+        nameless = _nameless(status, answer)
+        if found or nameless:
+            partner = scope["state"].get("sent") or await partner_of(request, SCOPE[kind])
+            await _write(partner, found, nameless)
     except WmsError as refusal:
         log.warning("a refused document of %s was not kept: %s", request.url.path, refusal)
     except Exception:
@@ -126,8 +130,27 @@ def _failed_of_batch(kind: str, body: bytes, said: dict[str, Any]) -> list[NewLe
     ]  # fmt: skip
 
 
-async def _write(partner: Partner, found: list[NewLetter]) -> None:
+def _nameless(status: int, answer: bytes) -> list[LineOutcome]:
+    """The lines of a batch, if one was refused that names no document."""
+    said = msgspec.json.decode(answer)
+    if status != 200 or not said.get("rejected"):
+        return []
+    lines = [
+        msgspec.convert({**each, "line": number}, LineOutcome)
+        for number, each in enumerate(said["outcomes"], 1)
+    ]
+    bare = any(each.outcome == "rejected" and not each.external_id for each in lines)
+    return lines if bare else []
+
+
+async def _write(
+    partner: Partner, found: list[NewLetter], nameless: list[LineOutcome]
+) -> None:
     async with partner.db.transaction() as tx:
+        if nameless:
+            await tell_lines(tx, partner, "orders", nameless)
+            sent = partner.sent
+            await settle(tx, partner.stamp, sent.id, "", "refused", 200, sent.stayed_out)
         mine: list[str] | None = None
         if partner.client.owner_ids:
             mine = await list_owners(tx, partner.client.owner_ids)

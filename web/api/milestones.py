@@ -18,10 +18,10 @@ from sqlalchemy import text
 
 from web.api.asked import plain
 from web.api.describe import describe
-from web.api.kept import taken
+from web.api.kept import taken, tell_lines
 from web.api.paging import json
 from web.api.security import REQUEST, client_with
-from web.api.writes import at_large
+from web.api.writes import again, at_large
 from web.paging import BadPage
 from web.session import now
 from wms.access.rules import ApiClient
@@ -33,6 +33,7 @@ from wms.documents import BadDocument, DocumentError, NotJson, decode, parse
 from wms.errors import Busy
 from wms.events.keys import Vault
 from wms.ids import uuid7
+from wms.jobs.lines import LineOutcome
 from wms.stamp import Stamp
 
 NDJSON = "application/x-ndjson"
@@ -52,10 +53,16 @@ PUT_CODE = text(
 )
 
 
-class MilestoneBatch(msgspec.Struct):
-    """One outcome for each line, in the order sent."""
+class MilestoneLine(MilestoneOutcome, frozen=True, omit_defaults=True, kw_only=True):
+    """What became of a line; `line` counts from 1 as sent, empty lines too."""
 
-    outcomes: list[MilestoneOutcome]
+    line: int
+
+
+class MilestoneBatch(msgspec.Struct):
+    """One outcome for each line that is not empty, in the order sent."""
+
+    outcomes: list[MilestoneLine]
 
 
 class CodeTable(msgspec.Struct):
@@ -90,36 +97,45 @@ async def post_milestones(request: REQUEST) -> Response[Any]:
     partner = await at_large(request, "milestones:write")
     client, body = partner.client, await taken(request, partner)
     if request.headers.get("content-type", "").partition(";")[0].strip() == NDJSON:
-        return json(MilestoneBatch(await _many(request, client, body)), 207)
+        found = await _many(request, client, body)
+        lines = [
+            LineOutcome(line=each.line, outcome=each.outcome, errors=each.errors)
+            for each in found
+        ]
+        await again(partner, lambda tx: tell_lines(tx, partner, "milestones", lines))
+        return json(MilestoneBatch(found), 207)
     document, _unknown = parse(decode(body), MilestoneDoc)
     [done] = await _record(request, client, [document])
     return json(done, 200 if done.outcome == "exists" else 201)
 
 
-async def _many(request: REQUEST, client: ApiClient, body: bytes) -> list[MilestoneOutcome]:
-    lines = [line for line in body.split(b"\n") if line.strip()]
-    if not 1 <= len(lines) <= LINES_MAX:
+async def _many(request: REQUEST, client: ApiClient, body: bytes) -> list[MilestoneLine]:
+    numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    if not 1 <= len(numbered) <= LINES_MAX:
         raise BadDocument(
             [DocumentError("", "wrong-length", f"Expected 1 to {LINES_MAX} lines")]
         )
-    outcomes: list[MilestoneOutcome | None] = []
-    good: list[MilestoneDoc] = []
-    for line in lines:
+    outcomes: dict[int, MilestoneOutcome] = {}
+    good: dict[int, MilestoneDoc] = {}
+    for number, line in numbered:
         try:
             value = decode(line)
             errors = check_milestone(value)
         except NotJson as refusal:
             value, errors = {}, [DocumentError("", "malformed", str(refusal))]
         if errors:
-            number = value.get("tracking_no", "") if isinstance(value, dict) else ""
-            outcomes.append(
-                MilestoneOutcome(outcome="rejected", tracking_no=str(number)[:64], errors=errors)
+            named = value.get("tracking_no", "") if isinstance(value, dict) else ""
+            outcomes[number] = MilestoneOutcome(
+                outcome="rejected", tracking_no=str(named)[:64], errors=errors
             )
         else:
-            outcomes.append(None)
-            good.append(msgspec.convert(value, MilestoneDoc))
-    done = iter(await _record(request, client, good))
-    return [each or next(done) for each in outcomes]
+            good[number] = msgspec.convert(value, MilestoneDoc)
+    done = await _record(request, client, list(good.values()))
+    outcomes |= dict(zip(good, done, strict=True))
+    return [
+        MilestoneLine(line=number, **msgspec.structs.asdict(outcomes[number]))
+        for number, _ in numbered
+    ]
 
 
 async def _record(

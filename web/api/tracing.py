@@ -31,8 +31,8 @@ def _tracer(app: ASGIApp) -> ASGIApp:
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         given = {name: value for name, value in headers if name in (REQUEST_ID, CORRELATION_ID)}
         theirs = _clean(given.get(CORRELATION_ID) or given.get(REQUEST_ID, b""))
-        ours = str(uuid7()).encode()
-        ids = [(REQUEST_ID, ours)] + ([(CORRELATION_ID, theirs)] if theirs else [])
+        scope["state"]["request_id"] = ours = uuid7()
+        ids = [(REQUEST_ID, str(ours).encode())] + ([(CORRELATION_ID, theirs)] if theirs else [])
         rest = [(name, value) for name, value in headers if name not in given]
         scope["headers"] = [*rest, *ids]
 

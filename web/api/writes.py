@@ -188,9 +188,10 @@ async def _once(partner: Partner, act: Callable[[Tx], Awaitable[T]]) -> T:
     sent = partner.sent
     async with partner.db.transaction() as tx:
         found = await act(tx)
-        state = state_of(found)
+        state = "refused" if sent.stayed_out else state_of(found)
         if sent.id:
-            await kept.settle(tx, partner.stamp, sent.id, sent.subject, state)
+            await kept.settle(tx, partner.stamp, sent.id, sent.subject, state,
+                              answer=sent.stayed_out, job_id=sent.job_id)  # fmt: skip
     sent.state = state
     return found
 

@@ -24,6 +24,7 @@ from web.session import session_of, stamp_of
 from wms.access.rules import GUARDED, SCOPES, ApiClient
 from wms.jobs import kept
 from wms.jobs.kept import Kept
+from wms.jobs.refused import resolve_again
 from wms.jobs.tables import KEPT_STATES
 from wms.stamp import Stamp
 
@@ -89,12 +90,19 @@ async def again(request: REQUEST, id: FromPath[int]) -> Response[Any]:
     status, answer = await asyncio.create_task(_send(request, stamp, each, body))
     if status >= 400:
         return _back(each.id, f"Refused again. {_detail(answer)}")
+    async with db.reading() as tx:
+        copy = await kept.find_copy(tx, stamp, each.id)
+    if copy is not None and copy.state == "refused":
+        return _back(each.id, f"Not all of it. {copy.answer}")
+    job = copy.answer if copy is not None else ""
     async with writing(request) as write:
-        said = f"Sent again by {stamp.actor} and taken in."
+        said = f"Sent again by {stamp.actor} and {f'became {job}' if job else 'taken in'}."
         await kept.sent_again(write.tx, write.stamp, each, said)
+        if not job:  # it tells of its lines when it ends
+            await resolve_again(write.tx, write.stamp, each.id)
         how = "as it came" if body == each.body else "corrected"
         await write.note("document.taken_in", f"document/{each.id}", why=how)
-    return _back(each.id, "Taken in.")
+    return _back(each.id, f"{job} does it: its end says what stayed out." if job else "Taken in.")
 
 
 async def _send(

@@ -79,25 +79,31 @@ class Kept(msgspec.Struct, kw_only=True):
         return self.target.partition("?")[0]
 
 
+# Each row has its id before it is written, so an answer is never that of its neighbour.
 KEEP = """
-    INSERT INTO inbound_kept (warehouse_id, request_id, sender, owner_ids, method, target, media,
-                              subject, correlation_id, size, body, original_id, sent_by, at)
-    SELECT t.warehouse_id, t.request_id, t.sender, CAST(t.owner_ids AS bigint[]), t.method,
-           t.target, t.media, t.subject, t.correlation_id, length(t.body), t.body, t.original_id,
-           t.sent_by, t.at
-      FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
-                  $7::text[], $8::text[], $9::text[], $10::bytea[], $11::bigint[], $12::text[],
-                  $13::timestamptz[])
-        AS t (warehouse_id, request_id, sender, owner_ids, method, target, media, subject,
-              correlation_id, body, original_id, sent_by, at)
-    RETURNING request_id, id
+    WITH came AS MATERIALIZED (
+      SELECT nextval(pg_get_serial_sequence('inbound_kept', 'id')) AS id, t.*
+        FROM unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+                    $7::text[], $8::text[], $9::text[], $10::bytea[], $11::bigint[], $12::text[],
+                    $13::timestamptz[]) WITH ORDINALITY
+          AS t (warehouse_id, request_id, sender, owner_ids, method, target, media, subject,
+                correlation_id, body, original_id, sent_by, at, place)
+    ), kept AS (
+      INSERT INTO inbound_kept (warehouse_id, id, request_id, sender, owner_ids, method, target,
+                                media, subject, correlation_id, size, body, original_id, sent_by,
+                                at)
+      SELECT warehouse_id, id, request_id, sender, CAST(owner_ids AS bigint[]), method, target,
+             media, subject, correlation_id, length(body), body, original_id, sent_by, at
+        FROM came
+    )
+    SELECT id FROM came ORDER BY place
 """
 # Served by the primary key.
 SETTLE = text(
     """
     UPDATE inbound_kept
        SET state = :state, status = :status, answer = :answer, settled_at = :at,
-           body = CASE WHEN CAST(:state AS text) = 'done' AND size > :body_max
+           body = CASE WHEN CAST(:state AS text) = 'done' AND size > CAST(:body_max AS bigint)
                        THEN CAST('' AS bytea) ELSE body END
      WHERE warehouse_id = :warehouse_id AND id = :id
     """
@@ -108,6 +114,31 @@ _KEPT = """
 """
 FIND = text(
     f"{_KEPT}, body FROM inbound_kept WHERE warehouse_id = :warehouse_id AND id = :id"
+)
+# inbound_kept_at_ix
+OF_JOB = text(
+    f"""
+    {_KEPT} FROM inbound_kept
+     WHERE warehouse_id = :warehouse_id AND at = :at AND answer = :answer
+    """
+)
+# inbound_kept_original_ix
+COPY = text(
+    f"""
+    {_KEPT} FROM inbound_kept WHERE warehouse_id = :warehouse_id AND original_id = :id
+     ORDER BY id DESC LIMIT 1
+    """
+)
+ROOT = text(
+    """
+    WITH RECURSIVE line AS (
+      SELECT id, original_id FROM inbound_kept WHERE warehouse_id = :warehouse_id AND id = :id
+       UNION ALL
+      SELECT k.id, k.original_id
+        FROM line JOIN inbound_kept k ON k.warehouse_id = :warehouse_id AND k.id = line.original_id
+    )
+    SELECT id FROM line WHERE original_id IS NULL
+    """
 )
 # What is not done by inbound_kept_trouble_ix, the rest by the primary key.
 _LIST = {
@@ -178,9 +209,9 @@ class Mailroom:
                     if not kept.done():
                         kept.set_exception(translate(error))
                 continue
-            for raw, kept in batch:
+            for id, (_, kept) in zip(ids, batch, strict=True):
                 if not kept.done():  # else its request went away
-                    kept.set_result(ids[raw.request_id])
+                    kept.set_result(id)
 
     def _next(self) -> list[tuple[Raw, asyncio.Future[int]]]:
         size, count = 0, 0
@@ -193,7 +224,8 @@ class Mailroom:
         return batch
 
 
-async def _insert(db: Db, raws: Sequence[Raw]) -> dict[UUID, int]:
+async def _insert(db: Db, raws: Sequence[Raw]) -> list[int]:
+    """Their ids, in their order."""
     pool: asyncpg.Pool = await db.hot()
     owners = ["{" + ",".join(map(str, each.owner_ids)) + "}" for each in raws]
     found = await pool.fetch(
@@ -204,22 +236,37 @@ async def _insert(db: Db, raws: Sequence[Raw]) -> dict[UUID, int]:
         [each.body for each in raws], [each.original_id for each in raws],
         [each.sent_by for each in raws], [each.at for each in raws],
     )  # fmt: skip
-    return {each["request_id"]: each["id"] for each in found}
+    return [each["id"] for each in found]
 
 
 async def settle(
     tx: Tx, stamp: Stamp, id: int, subject: str, state: str, status: int | None = None,
-    answer: str = "",
+    answer: str = "", job_id: int = 0,
 ) -> None:  # fmt: skip
-    """Say what became of a document; a good one ends the exception about its subject."""
+    """Say what became of a document; a good one ends the exception about its subject.
+
+    With `job_id` its effect is still to come: that job has it, and the body stays until it ends.
+    """
     await tx.execute(SETTLE, {
         "warehouse_id": stamp.warehouse_id, "id": id, "state": state, "status": status,
-        "answer": answer.replace("\0", "")[:ANSWER_MAX], "at": stamp.at,
-        "body_max": DONE_BODY_MAX,
+        "answer": (answer or (job_of(job_id) if job_id else "")).replace("\0", "")[:ANSWER_MAX],
+        "at": stamp.at, "body_max": 2**40 if job_id else DONE_BODY_MAX,
     })  # fmt: skip
-    if state == "done" and subject:
+    if state == "done" and subject and not job_id:
         cure = "The same document was sent again and taken in."
         await life.resolve_cured(tx, stamp, REFUSED, subject, cure)
+
+
+async def find_of_job(tx: Tx, stamp: Stamp, job_id: int, came_at: datetime) -> Kept | None:
+    """The document that became a job, asked for at `came_at`."""
+    return await row(
+        tx, OF_JOB, Kept, warehouse_id=stamp.warehouse_id, at=came_at, answer=job_of(job_id)
+    )
+
+
+def job_of(job_id: int) -> str:
+    """What is said of a document that became a job."""
+    return f"Job {job_id}"
 
 
 async def open_unfinished(tx: Tx, stamp: Stamp, kept: Kept) -> None:
@@ -257,6 +304,16 @@ async def get_kept(tx: Tx, stamp: Stamp, id: int) -> Kept:
     return found
 
 
+async def find_copy(tx: Tx, stamp: Stamp, id: int) -> Kept | None:
+    """A document as a person sent it again, the last time."""
+    return await row(tx, COPY, Kept, warehouse_id=stamp.warehouse_id, id=id)
+
+
+async def find_root(tx: Tx, stamp: Stamp, id: int) -> int:
+    """The document as it came first, of one that was sent again, however often."""
+    return (await tx.execute(ROOT, {"warehouse_id": stamp.warehouse_id, "id": id})).scalar_one()
+
+
 async def list_kept(
     tx: Tx, stamp: Stamp, state: str = "", before: int = 2**62, limit: int = 50
 ) -> list[Kept]:
@@ -272,7 +329,7 @@ async def list_kept(
 
 
 async def sent_again(tx: Tx, stamp: Stamp, kept: Kept, answered: str) -> None:
-    """A person sent it again and it was taken in: both ways it was open end."""
+    """A person sent it again and it was taken in: all ways it was open end."""
     await settle(tx, stamp, kept.id, kept.subject, "done", kept.status, answered)
     await life.resolve_cured(tx, stamp, UNFINISHED, f"document/{kept.id}", answered)
 

@@ -15,6 +15,7 @@ from wms.access.rules import ApiClient
 from wms.db import Tx, translate
 from wms.documents import BadDocument, DocumentError, check, decode
 from wms.errors import Busy, WmsError
+from wms.events.queries import list_owners
 from wms.exceptions.letters import NewLetter, keep
 from wms.inbound import asn
 from wms.inbound.asn_documents import AsnDoc
@@ -113,29 +114,45 @@ async def run_lines(
         if each.done is None:
             each.done = {**(firsts[each.key] or {}), "replayed": True}
     if kind in LETTERS:
-        await _keep_refused(tx, stamp, LETTERS[kind], todo)
+        await _keep_refused(tx, stamp, client, LETTERS[kind], todo)
     return [msgspec.convert({**(each.done or {}), "line": each.number}, LineOutcome)
             for each in reads]  # fmt: skip
 
 
-async def _keep_refused(tx: Tx, stamp: Stamp, kind: str, reads: Sequence[_Read]) -> None:
+async def _keep_refused(
+    tx: Tx, stamp: Stamp, client: ApiClient, kind: str, reads: Sequence[_Read]
+) -> None:
     """What was refused for what it says is kept as a letter, with an exception of its own."""
+    mine = await owners_of(tx, client)
     found: list[NewLetter] = []
     for each in reads:
         done = each.done or {}
-        names = [each.value.get(name) for name in ("owner", "external_id")]
-        if done.get("outcome") != "rejected" or not all(isinstance(n, str) and n for n in names):
+        owner, external_id = done.get("owner", ""), done.get("external_id", "")
+        if done.get("outcome") != "rejected" or not owner or not external_id:
             continue
         code, errors = done.get("code", ""), done.get("errors") or []
-        if code == "OwnerForbidden" or any(e["code"] == "forbidden-owner" for e in errors):
+        if foreign(msgspec.convert({**done, "line": each.number}, LineOutcome)) or (
+            mine is not None and owner not in mine
+        ):
             continue  # it is not about goods of this sender
         found.append(NewLetter(
-            code=f"{kind}_rejected", kind=kind, owner=str(names[0]), external_id=str(names[1]),
+            code=f"{kind}_rejected", kind=kind, owner=owner, external_id=external_id,
             body=msgspec.json.encode(each.value).decode(), channel="batch",
             errors=errors or [{"path": "", "code": code, "message": done.get("detail", "")}],
         ))  # fmt: skip
     for letter in sorted(found, key=lambda each: each.subject):
         await keep(tx, stamp, letter)
+
+
+def foreign(line: LineOutcome) -> bool:
+    """Whether it was refused because the goods are not its sender's: nobody here hears of that."""
+    forbidden = any(error.code == "forbidden-owner" for error in line.errors)
+    return forbidden or line.code == "OwnerForbidden"
+
+
+async def owners_of(tx: Tx, client: ApiClient) -> list[str] | None:
+    """Codes of the owners a partner is narrowed to, or None."""
+    return await list_owners(tx, client.owner_ids) if client.owner_ids else None
 
 
 def _read(line: Line, owner: str) -> _Read:
@@ -225,4 +242,5 @@ def refusal(error: WmsError) -> Done:
 
 def _names(value: dict[str, Any]) -> Done:
     names = ("owner", "external_id", "sku")
-    return {name: str(value[name])[:64] for name in names if name in value}
+    found = {name: value.get(name) for name in names}
+    return {name: each[:64] for name, each in found.items() if isinstance(each, str) and each}

@@ -17,7 +17,9 @@ from wms.access.rules import ApiClient
 from wms.db import Db, Tx, row, rows, translate
 from wms.errors import Busy, NotFound
 from wms.ids import uuid7
-from wms.jobs.lines import Line, LineOutcome, accepted, run_lines
+from wms.jobs import kept
+from wms.jobs.lines import Line, LineOutcome, accepted, owners_of, run_lines
+from wms.jobs.refused import Batch, settle_lines
 from wms.stamp import Stamp
 
 CHUNK = 100
@@ -57,6 +59,7 @@ class _Open(msgspec.Struct):
     mode: str
     owner: str
     correlation_id: str
+    created_at: datetime
 
 
 class _Chunk(msgspec.Struct):
@@ -70,6 +73,10 @@ class _Outcomes(msgspec.Struct):
 
 class _Id(msgspec.Struct):
     id: int
+
+
+class _State(msgspec.Struct):
+    state: str
 
 
 class _Undo(Exception):
@@ -105,7 +112,7 @@ FIND = text(f"{_JOB} WHERE id = :id AND client = :client")
 OPEN = text("SELECT id FROM job WHERE state <> 'done' ORDER BY id LIMIT 50")
 TAKE = text(
     """
-    SELECT id, warehouse_id, client, owner_ids, kind, owner, mode, correlation_id
+    SELECT id, warehouse_id, client, owner_ids, kind, owner, mode, correlation_id, created_at
       FROM job WHERE id = :id AND state <> 'done'
        FOR UPDATE SKIP LOCKED
     """
@@ -132,6 +139,7 @@ ADVANCE = text(
            state = CASE WHEN done + :done >= lines THEN 'done' ELSE 'running' END,
            finished_at = CASE WHEN done + :done >= lines THEN CAST(:at AS timestamptz) END
      WHERE warehouse_id = :warehouse_id AND id = :id
+    RETURNING state
     """
 )
 OUTCOMES = text(
@@ -139,6 +147,13 @@ OUTCOMES = text(
     SELECT c.outcomes FROM job_chunk c
       JOIN job j ON j.warehouse_id = c.warehouse_id AND j.id = c.job_id
      WHERE j.id = :id AND j.client = :client AND c.outcomes IS NOT NULL ORDER BY c.first_line
+    """
+)
+# The unique key of job_chunk.
+ALL_OUTCOMES = text(
+    """
+    SELECT outcomes FROM job_chunk
+     WHERE warehouse_id = :warehouse_id AND job_id = :job_id ORDER BY first_line
     """
 )
 FORGET_CHUNKS = text(
@@ -260,13 +275,9 @@ def rolled_back(lines: Sequence[LineOutcome]) -> list[LineOutcome]:
 
 async def _run(tx: Tx, job: _Open, chunk: _Chunk) -> list[LineOutcome]:
     lines = msgspec.json.decode(chunk.lines, type=list[Line])
-    client = ApiClient(
-        id=0, code=job.client, warehouse_ids=(job.warehouse_id,), owner_ids=job.owner_ids,
-        scopes=(),
-    )  # fmt: skip
     try:
         async with tx.begin_nested():
-            return await run_lines(tx, _stamp(job), client, job.kind, lines, job.owner)
+            return await run_lines(tx, _stamp(job), _client(job), job.kind, lines, job.owner)
     except Busy:
         raise
     except Exception as error:
@@ -278,6 +289,13 @@ async def _run(tx: Tx, job: _Open, chunk: _Chunk) -> list[LineOutcome]:
                         detail="Our mistake; send these lines again.")
             for each in lines
         ]  # fmt: skip
+
+
+def _client(job: _Open) -> ApiClient:
+    return ApiClient(
+        id=0, code=job.client, warehouse_ids=(job.warehouse_id,), owner_ids=job.owner_ids,
+        scopes=(),
+    )  # fmt: skip
 
 
 def _stamp(job: _Open) -> Stamp:
@@ -294,12 +312,36 @@ async def _answer(tx: Tx, job: _Open, chunks: list[tuple[int, list[LineOutcome]]
         await tx.execute(ANSWER, {**here, "id": chunk, "outcomes": outcomes})
     every = [line for _, lines in chunks for line in lines]
     bad = [line for line in every if not accepted(line)]
-    await tx.execute(ADVANCE, {
-        **here, "id": job.id, "done": len(every), "accepted": len(every) - len(bad),
-        "rejected": len(bad), "at": datetime.now(UTC), "shown": ERRORS_SHOWN,
-        "errors": msgspec.json.encode(bad[:ERRORS_SHOWN]).decode(),
-    })  # fmt: skip
+    now = await row(
+        tx, ADVANCE, _State, **here, id=job.id, done=len(every), accepted=len(every) - len(bad),
+        rejected=len(bad), at=datetime.now(UTC), shown=ERRORS_SHOWN,
+        errors=msgspec.json.encode(bad[:ERRORS_SHOWN]).decode(),
+    )  # fmt: skip
+    if now is not None and now.state == "done":
+        await _end(tx, job)
     return len(every)
+
+
+async def _end(tx: Tx, job: _Open) -> None:
+    """What stayed out is somebody's, and the document that became the job has come to its end."""
+    stamp = _stamp(job)
+    found = await rows(
+        tx, ALL_OUTCOMES, _Outcomes, warehouse_id=job.warehouse_id, job_id=job.id
+    )
+    lines = [
+        line
+        for each in found
+        for line in msgspec.json.decode(each.outcomes, type=list[LineOutcome])
+    ]
+    sent = await kept.find_of_job(tx, stamp, job.id, job.created_at)
+    said = await settle_lines(tx, stamp, Batch(
+        kind=job.kind, sender=job.client, owners=await owners_of(tx, _client(job)),
+        mode=job.mode, document_id=sent.id if sent else 0,
+        original_id=sent.original_id if sent else None,
+    ), lines)  # fmt: skip
+    if sent is not None:
+        state, answer = "refused" if said else "done", said or kept.job_of(job.id)
+        await kept.settle(tx, stamp, sent.id, sent.subject, state, 202, answer)
 
 
 async def forget_jobs(tx: Tx, stamp: Stamp) -> int:
