@@ -188,18 +188,15 @@ class Metrics(Collector):
         yield rejects
 
     def _inbound(self) -> Iterator[Metric]:
-        sent = list(self.requests.sent.items())
         writes = CounterMetricFamily("inbound_writes", "Writes of partners", labels=["source"])
         known = CounterMetricFamily(
             "inbound_duplicates", "Writes that said what was known already", labels=["source"]
         )
-        for source, (count, again) in sent:
+        for source, (count, again) in list(self.requests.sent.items()):
             writes.add_metric([source], count)
             known.add_metric([source], again)
         yield writes
         yield known
-        yield _gauge("duplicate_inbound_ratio", "Duplicates among a partner's writes", ["source"],
-                     [([source], again / count) for source, (count, again) in sent])  # fmt: skip
 
     def _milestones(self) -> Iterator[Metric]:
         delays = HistogramMetricFamily(
@@ -271,21 +268,25 @@ def _state(now: Now) -> Iterator[Metric]:
 
 def _open(now: Now) -> Iterator[Metric]:
     teams: dict[tuple[str, str], int] = {}
-    backlog: dict[str, int] = {}
+    gaps: dict[tuple[str, str], int] = {}
     for each in now.troubles:
         key = (each.team, each.severity)
         teams[key] = teams.get(key, 0) + each.count
         if each.code.endswith("_gap"):
-            backlog[each.code] = backlog.get(each.code, 0) + each.count
+            gap = (each.code, each.age)
+            gaps[gap] = gaps.get(gap, 0) + each.count
     yield _gauge("exception_open", "Exceptions that wait for somebody", ["team", "severity"],
                  [(list(key), count) for key, count in teams.items()])  # fmt: skip
-    yield _gauge("recon_backlog", "Differences found and not explained", ["kind"],
-                 [([kind], count) for kind, count in backlog.items()])  # fmt: skip
+    yield _gauge("recon_backlog", "Differences found and not explained", ["kind", "age"],
+                 [(list(gap), count) for gap, count in gaps.items()])  # fmt: skip
     yield _gauge("secret_days_left", "Until an endpoint's last signing key ends", ["endpoint"],
                  [([each.endpoint], each.days) for each in now.secrets])  # fmt: skip
 
 
 def _quality(now: Now) -> Iterator[Metric]:
+    yield _gauge("duplicate_inbound_ratio", "Documents of the last hour that had come before",
+                 ["source"], [([each.source], each.again / each.count) for each in now.sent],
+                 )  # fmt: skip
     yield _gauge("exception_mttr_seconds", "Mean time to resolve, of the last 7 days", ["code"],
                  [([each.code], each.mean_s) for each in now.repairs])  # fmt: skip
     yield _gauge("milestone_missing", "Shipments gone 1 to 4 days that nothing was told of",

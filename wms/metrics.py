@@ -4,14 +4,19 @@ Every statement is bounded: it reads heads and open things, never history. Attem
 they are made, by id: rows up to the highest id of the look before, which have surely committed.
 """
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from wms.db import Tx, row, rows
 from wms.events.catalog import TYPES
 from wms.events.subscription import expand_types
 
+T = TypeVar("T")
 COUNT_MAX = 10_000
+SENT_MAX = 2_000
 MILESTONE_S = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 86400.0)  # late carriers are slow
 LATENCY_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0, 60.0, 600.0)  # upper bounds of the buckets
 
@@ -84,20 +89,25 @@ LINES = text(
 
 
 class Trouble(msgspec.Struct, kw_only=True):
-    """Open exceptions of one code."""
+    """Open exceptions of one code, by how long they are known."""
 
     code: str
     team: str
     severity: str
+    age: str
     count: int
 
 
 # exception_open_ix.
 TROUBLES = text(
     """
-    SELECT code, team, severity, count(*) AS count
-      FROM (SELECT code, team, severity FROM exception WHERE state = 'open' LIMIT :most) x
-     GROUP BY code, team, severity
+    SELECT code, team, severity, count(*) AS count,
+           CASE WHEN opened_at > now() - interval '1 hour' THEN '1h'
+                WHEN opened_at > now() - interval '1 day' THEN '1d'
+                WHEN opened_at > now() - interval '7 days' THEN '7d' ELSE 'older' END AS age
+      FROM (SELECT code, team, severity, opened_at FROM exception
+             WHERE state = 'open' LIMIT :most) x
+     GROUP BY code, team, severity, age
     """
 )
 
@@ -110,6 +120,30 @@ LETTERS = text(
     """
     SELECT count(*) AS letters
       FROM (SELECT 1 FROM inbound_letter WHERE state = 'failed' LIMIT :most) x
+    """
+)
+
+
+class Sent(msgspec.Struct, kw_only=True):
+    """Documents of a partner in the last hour, and how many of them had come before in it."""
+
+    source: str
+    count: int
+    again: int
+
+
+# inbound_kept_at_ix from its newest end. Large bodies are let go of when they are done: not judged.
+SENT = text(
+    """
+    SELECT x.sender AS source, count(*) AS count,
+           count(*) - count(DISTINCT (x.method, x.target, md5(x.body))) AS again
+      FROM warehouse w
+     CROSS JOIN LATERAL (
+       SELECT k.sender, k.method, k.target, k.body FROM inbound_kept k
+        WHERE k.warehouse_id = w.id AND k.at > now() - interval '1 hour'
+          AND k.original_id IS NULL AND (k.size = 0 OR k.body <> '')
+        ORDER BY k.at DESC LIMIT :most) x
+     GROUP BY x.sender
     """
 )
 
@@ -197,6 +231,7 @@ class Now(msgspec.Struct, kw_only=True):
     repairs: list[Repair]
     silent: list[Silent]
     heard: dict[str, int]
+    sent: list[Sent]
 
 
 async def read_now(tx: Tx) -> Now:
@@ -211,6 +246,7 @@ async def read_now(tx: Tx) -> Now:
         repairs=await rows(tx, REPAIRS, Repair, most=COUNT_MAX),
         silent=await rows(tx, SILENT, Silent, most=COUNT_MAX),
         heard=count_heard([each.types for each in await rows(tx, HEARD, _Patterns)]),
+        sent=await rows(tx, SENT, Sent, most=SENT_MAX),
     )
 
 
@@ -223,11 +259,47 @@ def count_heard(endpoints: list[list[str]]) -> dict[str, int]:
     return heard
 
 
-# ---- attempts, counted as they come --------------------------------------------------------------
+# ---- what is counted as it comes -----------------------------------------------------------------
 
 
 class _Mark(msgspec.Struct):
     id: int
+
+
+# The head of the primary key of a table, warehouse by warehouse.
+MARK = """
+    SELECT coalesce(max(m.id), 0) AS id
+      FROM warehouse w
+     CROSS JOIN LATERAL (SELECT x.id FROM {table} x WHERE x.warehouse_id = w.id
+                          ORDER BY x.id DESC LIMIT 1) m
+"""
+
+
+class _New:
+    """What was added to a table between the last look but one and the last."""
+
+    def __init__(self, table: str) -> None:
+        self._mark = text(MARK.format(table=table))
+        self._after: int | None = None
+        self._upto = 0
+
+    async def rows(
+        self, tx: Tx, statement: TextClause, kind: type[T], bounds: Sequence[float]
+    ) -> list[T]:
+        """Counts by `statement`, in buckets of these bounds; the first look finds nothing."""
+        mark = await row(tx, self._mark, _Mark)
+        head, found = mark.id if mark else 0, list[T]()
+        if self._after is None:
+            self._after = head
+        elif self._upto > self._after:
+            values = {"bounds": list(bounds), "after": self._after, "upto": self._upto}
+            found = await rows(tx, statement, kind, **values)
+            self._after = self._upto
+        self._upto = head
+        return found
+
+
+# ---- attempts ------------------------------------------------------------------------------------
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -239,15 +311,6 @@ class Tally(msgspec.Struct, kw_only=True):
     seconds: float
 
 
-# The head of the primary key of `attempt`, warehouse by warehouse.
-MARK = text(
-    """
-    SELECT coalesce(max(m.id), 0) AS id
-      FROM warehouse w
-     CROSS JOIN LATERAL (SELECT a.id FROM attempt a WHERE a.warehouse_id = w.id
-                          ORDER BY a.id DESC LIMIT 1) m
-    """
-)
 # Primary keys of attempt and event_log; a range of ids made within one look.
 TALLY = text(
     """
@@ -274,28 +337,18 @@ class Attempts:
         self.by_class: dict[str, int] = {}
         self.delays = [0] * (len(LATENCY_S) + 1)
         self.delay_sum = 0.0
-        self._after: int | None = None
-        self._upto = 0
+        self._new = _New("attempt")
 
     async def look(self, tx: Tx) -> None:
-        """Take in what was made between the last look but one and the last."""
-        mark = await row(tx, MARK, _Mark)
-        head = mark.id if mark else 0
-        if self._after is None:
-            self._after = head
-        elif self._upto > self._after:
-            values = {"bounds": list(LATENCY_S), "after": self._after, "upto": self._upto}
-            for tally in await rows(tx, TALLY, Tally, **values):
-                known = self.by_class.get(tally.outcome, 0)
-                self.by_class[tally.outcome] = known + tally.count
-                if tally.bucket is not None:
-                    self.delays[tally.bucket] += tally.count
-                    self.delay_sum += tally.seconds
-            self._after = self._upto
-        self._upto = head
+        for tally in await self._new.rows(tx, TALLY, Tally, LATENCY_S):
+            known = self.by_class.get(tally.outcome, 0)
+            self.by_class[tally.outcome] = known + tally.count
+            if tally.bucket is not None:
+                self.delays[tally.bucket] += tally.count
+                self.delay_sum += tally.seconds
 
 
-# ---- milestones, counted as they come ------------------------------------------------------------
+# ---- milestones ----------------------------------------------------------------------------------
 
 
 class Told(msgspec.Struct, kw_only=True):
@@ -307,14 +360,6 @@ class Told(msgspec.Struct, kw_only=True):
     seconds: float
 
 
-MILESTONE_MARK = text(
-    """
-    SELECT coalesce(max(x.id), 0) AS id
-      FROM warehouse w
-     CROSS JOIN LATERAL (SELECT m.id FROM milestone m WHERE m.warehouse_id = w.id
-                          ORDER BY m.id DESC LIMIT 1) x
-    """
-)
 # Primary key of milestone; carriers that nobody keeps are one.
 MILESTONES = text(
     """
@@ -337,20 +382,10 @@ class Milestones:
 
     def __init__(self) -> None:
         self.by_carrier: dict[str, list[float]] = {}
-        self._after: int | None = None
-        self._upto = 0
+        self._new = _New("milestone")
 
     async def look(self, tx: Tx) -> None:
-        """Take in what came between the last look but one and the last."""
-        mark = await row(tx, MILESTONE_MARK, _Mark)
-        head = mark.id if mark else 0
-        if self._after is None:
-            self._after = head
-        elif self._upto > self._after:
-            values = {"bounds": list(MILESTONE_S), "after": self._after, "upto": self._upto}
-            for told in await rows(tx, MILESTONES, Told, **values):
-                found = self.by_carrier.setdefault(told.carrier, [0.0] * (len(MILESTONE_S) + 2))
-                found[told.bucket] += told.count
-                found[-1] += told.seconds
-            self._after = self._upto
-        self._upto = head
+        for told in await self._new.rows(tx, MILESTONES, Told, MILESTONE_S):
+            found = self.by_carrier.setdefault(told.carrier, [0.0] * (len(MILESTONE_S) + 2))
+            found[told.bucket] += told.count
+            found[-1] += told.seconds

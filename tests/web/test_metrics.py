@@ -128,6 +128,8 @@ async def test_partners_carriers_and_repairs_are_told_with_bounded_labels(
         stamp = w.stamp(world, "SUE", at=datetime.now(UTC) - timedelta(minutes=10))
         trouble = await life.open_exception(tx, stamp, "no_bin", "lpn/1")
         await life.resolve(tx, w.stamp(world, "SUE", at=datetime.now(UTC)), trouble)
+        early = w.stamp(world, "SUE", at=datetime.now(UTC) - timedelta(hours=2))
+        await life.open_exception(tx, early, "stock_gap", "stock/ACME")
     await read(app)
     at = datetime.now(UTC) - timedelta(hours=2)
     told = {"tracking_no": "T1", "raw_code": "picked_up", "occurred_at": at.isoformat(),
@@ -140,6 +142,10 @@ async def test_partners_carriers_and_repairs_are_told_with_bounded_labels(
     for _ in range(2):  # milestones count once they have surely committed
         found = await read(app)
     assert found[("duplicate_inbound_ratio", "ERP")] == 0.5
+    assert found[("recon_backlog", "1d", "stock_gap")] == 1
+    other = create_app(app.state.settings, background=False)  # a process that took no write
+    assert (await read(other))[("duplicate_inbound_ratio", "ERP")] == 0.5
+    await other.state.db.close()
     assert found[("milestone_latency_seconds_count", "other")] == 1
     assert 7190 < found[("milestone_latency_seconds_sum", "other")] < 7400
     assert found[("milestone_missing", "PARCEL")] == 1
