@@ -166,11 +166,46 @@ async def test_what_cannot_be_read_says_why(
 
 
 @pytest.mark.parametrize(
-    "query", ["", "kind=orders%00", "kind=orders&mapping=none", "kind=orders&mode=x",
-              "kind=orders&dry_run=maybe"],
-)  # fmt: skip
+    "query", ["kind=orders%00", "kind=orders&mode=x", "kind=orders&dry_run=maybe"],
+)
 async def test_a_request_that_can_never_be_right_is_refused(erp: AsyncClient, query: str) -> None:
     assert (await erp.post(f"{PATH}?{query}", content=ORDERS)).status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("query", "why", "anew"),
+    [
+        ("kind=pallets", "no files of kind pallets", {"kind": "orders"}),
+        ("", "no files of kind ", {"kind": "orders"}),
+        ("kind=orders&mapping=later", "no mapping later for orders", {}),
+    ],
+)
+async def test_a_file_of_an_unknown_kind_or_mapping_is_stored_and_read_when_it_is_known(
+    erp: AsyncClient, world: World, query: str, why: str, anew: dict[str, str]
+) -> None:
+    url = "/v1/warehouses/W1/exceptions?code=file_failed"
+    for code in (201, 201):  # sent again, it is the same file
+        answer = await erp.post(f"{PATH}?{query}", content=ORDERS)
+        assert (answer.status_code, answer.json()["state"]) == (code, "failed")
+    card = answer.json()
+    assert why in card["report"]["detail"]
+    (found,) = (await erp.get(url)).json()["exceptions"]
+    assert (found["team"], found["screen"]) == ("integration", f"/office/files/{card['id']}")
+    assert (await erp.get(f"{PATH}/{card['id']}/content")).text == ORDERS
+    retry = f"{PATH}/{card['id']}/retry"
+    assert (await erp.post(retry, json={})).status_code in (404, 400)
+    columns = {each: each for each in ORDERS.splitlines()[0].split(",")}
+    await erp.put("/v1/file-mappings/later", json={"kind": "orders", "columns": columns})
+    done = (await erp.post(retry, json=anew)).json()
+    assert (done["state"], done["kind"], await orders_known(world)) == ("done", "orders", 2)
+    assert (await erp.get(url)).json()["exceptions"] == []
+
+
+async def test_a_file_is_not_read_twice_under_two_kinds(erp: AsyncClient) -> None:
+    card = (await erp.post(f"{PATH}?kind=nothing", content=ORDERS)).json()
+    await erp.post(f"{PATH}?kind=orders", content=ORDERS)
+    twice = await erp.post(f"{PATH}/{card['id']}/retry", json={"kind": "orders"})
+    assert (twice.status_code, twice.json()["code"]) == (409, "CameBefore")
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])

@@ -57,15 +57,19 @@ async def test_a_bad_file_fails_with_its_errors_and_a_foreign_folder_says_why(
     put(tmp_path, "deep.csv", ORDERS, "in/W1/orders/a/b")
     await watch(world.db, tmp_path, looks)
     assert await watch(world.db, tmp_path, looks) == 6
-    for stray in ("failed/stray.csv", "failed/W1/orders/a/b/deep.csv"):
-        assert "in/<warehouse>/<kind>/" in str(report(tmp_path / stray)["detail"])
+    assert "in/<warehouse>/<kind>/" in str(report(tmp_path / "failed/stray.csv")["detail"])
+    deep = report(tmp_path / "failed/W1/orders/a/b/deep.csv")
+    assert (deep["state"], deep["kind"]) == ("failed", "orders/a/b")
     failed = tmp_path / "failed/W1/orders/bad.csv"
     assert report(failed)["state"] == "failed"
     assert "NOTHING" in failed.with_name("bad.csv.errors.ndjson").read_text()
     assert "W9" in str(report(tmp_path / "failed/W9/orders/lost.csv")["detail"])
-    assert "invoices" in str(report(tmp_path / "failed/W1/invoices/odd.csv")["detail"])
+    assert "invoices" in str(report(tmp_path / "failed/W1/invoices/odd.csv")["report"])
     mapped = tmp_path / "failed/W1/orders/unknown-map/map.csv"
-    assert "unknown-map" in str(report(mapped)["detail"])
+    assert "unknown-map" in str(report(mapped)["report"])
+    assert await scalar(world, "SELECT count(*) FROM inbound_file WHERE state = 'failed'") == 4
+    told = "SELECT count(*) FROM exception WHERE code = 'file_failed' AND state = 'open'"
+    assert await scalar(world, told) == 6
     assert await scalar(world, "SELECT count(*) FROM outbound_order") == 0
 
 

@@ -1,5 +1,6 @@
 """The supervisor's page of files: checked, taken in, explained, read again after an edit."""
 
+import html
 import re
 
 import httpx
@@ -61,3 +62,29 @@ async def test_a_file_is_read_again_after_its_mapping_was_edited(
     await office.post(f"{url}/mapping", data={"text": msgspec.json.encode(right).decode()})
     assert await scalar(world, "SELECT state FROM inbound_file") == "done"
     assert await scalar(world, "SELECT ordered FROM order_line") == 4
+
+
+async def test_a_mapping_that_was_missing_is_written_on_the_page_of_its_file(
+    office: httpx.AsyncClient, world: World
+) -> None:
+    url = await send(office, BAD.replace("external_id", "Nr"), act="take", mapping="theirs")
+    shown = html.unescape((await office.get(url)).text)
+    assert "There is no mapping theirs for orders." in shown
+    found = re.search(r"<textarea[^>]*>(.*?)</textarea>", shown, re.DOTALL)
+    assert found is not None
+    begun = msgspec.json.decode(found[1])
+    assert (begun["kind"], begun["columns"]["Nr"], len(begun["columns"])) == ("orders", "", 6)
+    columns = {each: "external_id" if each == "Nr" else each for each in begun["columns"]}
+    text = msgspec.json.encode(begun | {"columns": columns, "mode": "partial"}).decode()
+    await office.post(f"{url}/mapping", data={"text": text})
+    assert "unknown-item" in (await office.get(url)).text
+
+
+async def test_a_file_of_an_unknown_kind_is_read_as_what_a_person_says(
+    office: httpx.AsyncClient, world: World
+) -> None:
+    url = await send(office, BAD.splitlines()[0] + "\nACME,SO-1,PARCEL,1,MUG,3", kind="odd",
+                     act="take")  # fmt: skip
+    assert "There are no files of kind odd" in (await office.get(url)).text
+    await office.post(f"{url}/retry", data={"kind": "orders", "mapping": ""})
+    assert await scalar(world, "SELECT state FROM inbound_file") == "done"

@@ -55,8 +55,9 @@ class MappingList(msgspec.Struct):
 
 
 class Anew(msgspec.Struct):
-    """How to read a file again: with this mapping, or the one it had."""
+    """How to read a file again: with this mapping and as this kind, or as it was."""
 
+    kind: Kind | None = None
     mapping: Annotated[str, msgspec.Meta(max_length=64, pattern="^[A-Za-z0-9_-]*$")] | None = None
 
 
@@ -70,6 +71,7 @@ class Anew(msgspec.Struct):
 async def post_file(request: REQUEST) -> Response[Any]:
     """Kept first, then read. 201 with its report; 200 when these bytes came before.
 
+    One of an unknown kind or mapping is kept too, and failed: it is read again when that is mended.
     A file that nothing of went in may be sent again: master data may have changed since.
     """
     partner = await partner_of(request, "files:write")
@@ -157,7 +159,9 @@ async def retry_file(request: REQUEST) -> Response[Any]:
     file_id = _id(request)
 
     async def retry(tx: Tx) -> None:
-        await inbox.retry(tx, partner.stamp, file_id, anew.mapping, _sender(partner))
+        await inbox.retry(
+            tx, partner.stamp, file_id, anew.mapping, _sender(partner), anew.kind or ""
+        )
 
     await again(partner, retry)
     await take_in(partner.db, partner.stamp, file_id)

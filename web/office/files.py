@@ -3,8 +3,8 @@
 GET  /office/files?state=&kind=&before=      POST /office/files            upload, dry or for good
 GET  /office/files/{id}                      its report and the mapping it was read by
 GET  /office/files/{id}/errors               NDJSON            GET …/content     as it came
-POST /office/files/{id}/retry                mapping=<name>
-POST /office/files/{id}/mapping              text=<JSON>, then the file is read again
+POST /office/files/{id}/retry                mapping=<name>, kind=<name>
+POST /office/files/{id}/mapping              text=<JSON>, then the file is read again by it
 """
 
 from typing import Any
@@ -23,11 +23,11 @@ from wms.access.rules import Session
 from wms.documents import BadDocument, decode, parse
 from wms.errors import Invalid, WmsError
 from wms.files import inbox, mappings
-from wms.files.inbox import NewFile, client_of
+from wms.files.inbox import NewFile, NoSuchMapping, client_of
 from wms.files.intake import take_in
 from wms.files.kinds import KINDS
 from wms.files.mapping import Mapping
-from wms.files.reading import BYTES_MAX
+from wms.files.reading import BYTES_MAX, begin_mapping
 from wms.files.tables import FILE_STATES
 from wms.stamp import Stamp
 
@@ -90,16 +90,25 @@ async def show_file(request: REQUEST, file_id: FromPath[int]) -> Response[Any]:
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
         file = await inbox.find(tx, face.stamp, file_id)
-        mapping = ""
-        if file.mapping:
-            kept = await mappings.get(tx, client_of(file.sender), file.mapping)
-            told = msgspec.json.encode(msgspec.to_builtins(kept.mapping))
-            mapping = msgspec.json.format(told, indent=2).decode()
-        names = await mappings.list_mappings(tx, client_of(file.sender))
+        text, is_new = "", False
+        try:
+            if file.mapping:
+                text = _text(await inbox.find_mapping(tx, file.sender, file.mapping, file.kind))
+        except NoSuchMapping:
+            body, _errors = await inbox.read_content(tx, face.stamp, file_id)
+            text, is_new = _text(begin_mapping(body, file.kind, list(KINDS))), True
+        names = await mappings.list_for(tx, client_of(file.sender))
+    known = file.kind in KINDS
     return page(
-        request, face, "files", "file", file=file, mapping=mapping,
-        mappings=[each.name for each in names if each.mapping.kind == file.kind],
+        request, face, "files", "file", file=file, mapping=text, is_new=is_new, kinds=list(KINDS),
+        known=known,
+        mappings=[each for each in names if each.mapping.kind == file.kind or not known],
     )  # fmt: skip
+
+
+def _text(mapping: Mapping | dict[str, Any]) -> str:
+    told = msgspec.json.encode(msgspec.to_builtins(mapping))
+    return msgspec.json.format(told, indent=2).decode()
 
 
 @get("/office/files/{file_id:int}/errors", guards=GUARDS, include_in_schema=False)
@@ -127,7 +136,8 @@ async def _download(request: REQUEST, file_id: int, *, errors: bool) -> Response
 @post("/office/files/{file_id:int}/retry", guards=GUARDS, include_in_schema=False)
 async def retry(request: REQUEST, file_id: FromPath[int]) -> Response[Any]:
     stamp = stamp_of(await session_of(request))
-    return await _again(request, stamp, file_id, field(await request.form(), "mapping"))
+    form = await request.form()
+    return await _again(request, stamp, file_id, field(form, "mapping"), field(form, "kind"))
 
 
 @post("/office/files/{file_id:int}/mapping", guards=GUARDS, include_in_schema=False)
@@ -149,18 +159,21 @@ async def edit(request: REQUEST, file_id: FromPath[int]) -> Response[Any]:
         return onward(f"/office/files/{file_id}?" + urlencode({"message": said}))
     except WmsError as refusal:
         return onward(f"/office/files/{file_id}?" + urlencode({"message": str(refusal)}))
-    return await _again(request, stamp, file_id, file.mapping)
+    return await _again(request, stamp, file_id, file.mapping, mapping.kind)
 
 
 class BadMapping(Invalid):
     say = "A mapping has no {names}."
 
 
-async def _again(request: REQUEST, stamp: Stamp, file_id: int, mapping: str) -> Response[Any]:
+async def _again(
+    request: REQUEST, stamp: Stamp, file_id: int, mapping: str, kind: str
+) -> Response[Any]:
     try:
         async with writing(request) as write:
-            await inbox.retry(write.tx, stamp, file_id, mapping)
-            await write.note("file.retried", f"file/{file_id}", after={"mapping": mapping})
+            await inbox.retry(write.tx, stamp, file_id, mapping, kind=kind)
+            read = {"mapping": mapping, "kind": kind}
+            await write.note("file.retried", f"file/{file_id}", after=read)
         await take_in(request.app.state.db, stamp, file_id)
         said = "Read again."
     except WmsError as refusal:

@@ -1,9 +1,11 @@
 """A folder that is watched: `in/<warehouse>/<kind>[/<mapping>]/<file>` -> `done/…` or `failed/…`.
 
-The file's report (JSON) and its error file stand beside it. A file is taken when it looks the same
-twice, so a half-written one is left alone; names that begin with a dot or end in .part, .tmp or
-.filepart are never looked at. Stored first and moved last: a process that dies in between reads the
-same bytes again, and they are known.
+A file in any other folder of a warehouse is stored too, and fails as one of an unknown kind. What
+belongs to no warehouse, or is too large, is an exception and lies in `failed/`. The file's report
+(JSON) and its error file stand beside it. A file is taken when it looks the same twice, so a
+half-written one is left alone; names that begin with a dot or end in .part, .tmp or .filepart are
+never looked at. Stored first and moved last: a process that dies in between reads the same bytes
+again, and they are known.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from sqlalchemy import text
 
 from wms.db import Db
 from wms.errors import Busy, WmsError
+from wms.exceptions import life
 from wms.files import inbox
 from wms.files.inbox import NewFile, Report
 from wms.files.intake import give_up, list_waiting, take_in
@@ -27,15 +30,16 @@ from wms.settings import read_settings
 from wms.stamp import Stamp
 
 UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload", ".swp")
-WAREHOUSES = text("SELECT code, id FROM warehouse")
+KIND_MAX = 64
+WAREHOUSES = text("SELECT code, id FROM warehouse ORDER BY id")
 log = logging.getLogger("wms.files")
 
 Looks = dict[Path, tuple[int, int]]
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A file that lies still, and what its folders say of it; nothing, in a folder that is none of
-    ours."""
+    """A file that lies still, and what its folders say of it. In none of ours the rest of the path
+    is its kind, which nobody knows."""
 
     path: Path
     below: Path  # its folder, seen from in/
@@ -56,8 +60,9 @@ def find_still(root: Path, before: Looks) -> tuple[list[Watched], Looks]:
         seen[path] = state.st_size, state.st_mtime_ns
         below = path.parent.relative_to(root / "in")
         if before.get(path) == seen[path]:
-            parts = below.parts if 2 <= len(below.parts) <= 3 else ("", "")
-            still.append(Watched(path, below, parts[0], parts[1], "".join(parts[2:])))
+            warehouse, *rest = below.parts or ("",)
+            kind, mapping = ("/".join(rest), "") if len(rest) != 2 else rest
+            still.append(Watched(path, below, warehouse, kind[:KIND_MAX], mapping))
     return still, seen
 
 
@@ -81,18 +86,22 @@ async def watch(db: Db, root: Path, looks: Looks) -> int:
     done = 0
     for each in still:
         looks.pop(each.path, None)
-        done += await _take(db, root, each, sites.get(each.warehouse))
+        done += await _take(db, root, each, sites)
     return done
 
 
-async def _take(db: Db, root: Path, each: Watched, warehouse_id: int | None) -> bool:
+async def _take(db: Db, root: Path, each: Watched, sites: dict[str, int]) -> bool:
     try:
         content = await asyncio.to_thread(_read, each.path)
     except FileNotFoundError:
         return False
+    warehouse_id = sites.get(each.warehouse)
     if warehouse_id is None or content is None:
         report = Report(detail=_misplaced(each, content))
         await asyncio.to_thread(_move, root, each, "failed", report, "")
+        if sites:
+            stamp = stamp_of(warehouse_id or next(iter(sites.values())), "drop")
+            await _tell(db, stamp, each, report.detail)
         return True
     stamp = stamp_of(warehouse_id, "drop")
     new = NewFile(kind=each.kind, name=each.path.name, sender=f"drop:{each.warehouse}",
@@ -115,6 +124,14 @@ async def _take(db: Db, root: Path, each: Watched, warehouse_id: int | None) -> 
     folder = "failed" if card.state in ("failed", "partial") else "done"
     await asyncio.to_thread(_move, root, each, folder, card, errors)
     return True
+
+
+async def _tell(db: Db, stamp: Stamp, each: Watched, why: str) -> None:
+    """A file that could not be stored is somebody's; without a warehouse, in the first one."""
+    path = str(each.below / each.path.name)
+    facts = {"why": why, "sender": "system:drop", "lies_in": f"failed/{path}"}
+    async with db.transaction() as tx:
+        await life.open_exception(tx, stamp, "file_failed", f"drop/{path}", facts)
 
 
 def _misplaced(each: Watched, content: bytes | None) -> str:

@@ -1,7 +1,9 @@
 """Every file is stored as it came before anybody reads it; then it is read, checked, taken in.
 
-The same bytes from the same sender are one file. `atomic`: all documents or none. `partial`: good
-documents go in, the others stand in the error file. A dry run does all of it and takes it back.
+So is one of a kind or a mapping that nobody knows: it fails when it is read, and is read again as
+another kind or when the mapping is there. The same bytes from the same sender are one file.
+`atomic`: all documents or none. `partial`: good documents go in, the others stand in the error
+file. A dry run does all of it and takes it back.
 """
 
 import hashlib
@@ -14,7 +16,7 @@ from sqlalchemy import TextClause, text
 
 from wms.db import Tx, row
 from wms.errors import Conflict, Invalid, NotFound
-from wms.files.kinds import KINDS
+from wms.files.kinds import KINDS, FileKind
 from wms.files.mapping import Mapping
 from wms.stamp import Stamp
 
@@ -31,6 +33,10 @@ class NoSuchMapping(NotFound):
 
 class UnknownKind(Invalid):
     say = "There are no files of kind {kind}. Kinds are {known}."
+
+
+class CameBefore(Conflict):
+    say = "These bytes came before as {kind}, in file {file}."
 
 
 class StillWorking(Conflict):
@@ -152,7 +158,8 @@ CONTENT = text(
 )
 AGAIN = text(
     """
-    UPDATE inbound_file SET state = 'received', mapping = :mapping, claimed_until = NULL
+    UPDATE inbound_file SET state = 'received', kind = :kind, mapping = :mapping, mode = :mode,
+           claimed_until = NULL
      WHERE warehouse_id = :warehouse_id AND id = :id
        AND state IN ('failed', 'partial', 'received', 'checked')
        AND (claimed_until IS NULL OR claimed_until < :at)
@@ -169,38 +176,53 @@ MAPPING = text(
 
 async def store(tx: Tx, stamp: Stamp, new: NewFile, at: datetime) -> tuple[int, str]:
     """Keep a file; its id, and `created`, `again` (it failed before and may be read anew) or
-    `exists`. Raises UnknownKind, NoSuchMapping."""
-    kind = KINDS.get(new.kind)
-    if kind is None:
-        raise UnknownKind(kind=new.kind, known=", ".join(KINDS))
-    mapping = None
-    if new.mapping:
-        mapping = await find_mapping(tx, new.sender, new.mapping, new.kind)
+    `exists`."""
+    mapping = await _mapping(tx, new.sender, new.mapping, new.kind)
     values = {
         "warehouse_id": stamp.warehouse_id, "sender": new.sender, "kind": new.kind,
         "sha256": hashlib.sha256(new.content).digest(),
     }  # fmt: skip
+    mode = new.mode or mode_of(new.kind, mapping)
     made = await row(
         tx, STORE, _Stored, **values, owner_ids=list(new.owner_ids), name=new.name[:200],
-        mapping=new.mapping, mode=new.mode or (mapping.mode if mapping else "") or kind.mode,
-        dry_run=new.dry_run, bytes=new.content, at=at,
+        mapping=new.mapping, mode=mode, dry_run=new.dry_run, bytes=new.content, at=at,
     )  # fmt: skip
     if made is not None:
         return made.id, "created"
     known = await row(tx, SAME, _Stored, **values)
     assert known is not None, "the other sender has committed"
     if known.state == "failed":
-        await _set_again(tx, stamp, known.id, new.mapping)
+        await _set_again(tx, stamp, known.id, new.kind, new.mapping, mode)
         return known.id, "again"
     return known.id, "exists"
 
 
+def kind_of(name: str) -> FileKind:
+    """Raises UnknownKind."""
+    if name not in KINDS:
+        raise UnknownKind(kind=name, known=", ".join(KINDS))
+    return KINDS[name]
+
+
+def mode_of(kind: str, mapping: Mapping | None) -> str:
+    """How a file is taken in whose sender does not say."""
+    usual = KINDS[kind].mode if kind in KINDS else "atomic"
+    return (mapping.mode if mapping else "") or usual
+
+
+async def _mapping(tx: Tx, sender: str, name: str, kind: str) -> Mapping | None:
+    if not name:
+        return None
+    found = await row(tx, MAPPING, _Mapping, name=name, kind=kind, client=client_of(sender))
+    return None if found is None else msgspec.json.decode(found.mapping, type=Mapping)
+
+
 async def find_mapping(tx: Tx, sender: str, name: str, kind: str) -> Mapping:
     """The sender's own mapping of that name, or the house's. Raises NoSuchMapping."""
-    found = await row(tx, MAPPING, _Mapping, name=name, kind=kind, client=client_of(sender))
+    found = await _mapping(tx, sender, name, kind)
     if found is None:
         raise NoSuchMapping(mapping=name, kind=kind)
-    return msgspec.json.decode(found.mapping, type=Mapping)
+    return found
 
 
 def client_of(sender: str) -> str:
@@ -209,25 +231,36 @@ def client_of(sender: str) -> str:
     return code if who == "partner" else ""
 
 
-async def _set_again(tx: Tx, stamp: Stamp, id: int, mapping: str) -> bool:
-    values = {"warehouse_id": stamp.warehouse_id, "id": id, "mapping": mapping, "at": stamp.at}
+async def _set_again(
+    tx: Tx, stamp: Stamp, id: int, kind: str, mapping: str, mode: str
+) -> bool:
+    values = {"warehouse_id": stamp.warehouse_id, "id": id, "kind": kind, "mapping": mapping,
+              "mode": mode, "at": stamp.at}  # fmt: skip
     return (await tx.execute(AGAIN, values)).rowcount == 1
 
 
 async def retry(
-    tx: Tx, stamp: Stamp, id: int, mapping: str | None = None, sender: str = ""
+    tx: Tx, stamp: Stamp, id: int, mapping: str | None = None, sender: str = "", kind: str = ""
 ) -> None:
-    """Read a file anew, with another mapping if one is named.
+    """Read a file anew, as another kind or by another mapping if one is named.
 
-    Raises NoSuchFile, NoSuchMapping, NothingToRetry, StillWorking.
+    Raises NoSuchFile, UnknownKind, NoSuchMapping, NothingToRetry, CameBefore, StillWorking.
     """
     card = await find(tx, stamp, id, sender)
+    kind = kind or card.kind
+    kind_of(kind)
     name = card.mapping if mapping is None else mapping
-    if name:
-        await find_mapping(tx, card.sender, name, card.kind)
+    found = await find_mapping(tx, card.sender, name, kind) if name else None
     if card.state == "done":
         raise NothingToRetry(file=id, state=card.state)
-    if not await _set_again(tx, stamp, id, name):
+    mode = card.mode
+    if kind != card.kind:
+        mode = mode_of(kind, found)
+        values = {"warehouse_id": stamp.warehouse_id, "sender": card.sender, "kind": kind}
+        known = await row(tx, SAME, _Stored, sha256=bytes.fromhex(card.sha256), **values)
+        if known is not None and not card.dry_run:
+            raise CameBefore(kind=kind, file=known.id)
+    if not await _set_again(tx, stamp, id, kind, name, mode):
         raise StillWorking(file=id)
 
 

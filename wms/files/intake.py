@@ -18,8 +18,8 @@ from wms.db import Db, Tx, row, rows
 from wms.documents import DocumentError, check
 from wms.errors import Busy, WmsError
 from wms.exceptions import life
-from wms.files.inbox import LineReport, Report, client_of, find_mapping
-from wms.files.kinds import KINDS, FileKind, Taken
+from wms.files.inbox import LineReport, Report, client_of, find_mapping, kind_of
+from wms.files.kinds import FileKind, Taken
 from wms.files.mapping import Mapping
 from wms.files.reading import Contents, Draft, Unreadable, guess_form, read_file
 from wms.stamp import Stamp
@@ -118,8 +118,8 @@ async def take_in(db: Db, stamp: Stamp, file_id: int) -> bool:
         if file is None:
             return False
     stamp = msgspec.structs.replace(stamp, actor=file.sender.replace("drop:", "system:drop-"))
-    kind = KINDS[file.kind]
     try:
+        kind = kind_of(file.kind)
         async with db.reading() as tx:
             mapping = await _mapping_of(tx, file)
         contents = await asyncio.to_thread(

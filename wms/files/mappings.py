@@ -73,6 +73,14 @@ async def list_mappings(tx: Tx, client: str) -> Sequence[KeptMapping]:
     return [each.kept() for each in await rows(tx, LIST, _Row, client=client)]
 
 
+async def list_for(tx: Tx, client: str) -> list[KeptMapping]:
+    """Those a client's files are read by: its own, and the house's that it has no other for."""
+    own = await list_mappings(tx, client)
+    named = {each.name for each in own}
+    house = await list_mappings(tx, "") if client else []
+    return [*own, *(each for each in house if each.name not in named)]
+
+
 async def _find(tx: Tx, client: str, name: str) -> _Row:
     found = await row(tx, FIND, _Row, client=client, name=name)
     if found is None:

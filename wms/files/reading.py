@@ -6,7 +6,7 @@ What must stay true: every line of the file is in exactly one draft, or in an er
 import csv
 import io
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -133,6 +133,18 @@ def guess_form(content: bytes) -> dict[str, str]:
         return {"format": "ndjson"}
     first = text.splitlines()[0].decode("latin-1") if text else ""
     return {"format": "csv", "delimiter": max(",;\t|", key=first.count)}
+
+
+def begin_mapping(content: bytes, kind: str, kinds: Sequence[str]) -> dict[str, Any]:
+    """Where a person begins to write the mapping of a file: its form, and its columns, of which
+    none says yet what it feeds."""
+    form = guess_form(content)
+    columns: list[str] = []
+    if form["format"] == "csv":
+        first = content[:4096].decode("utf-8-sig", "replace").splitlines()[:1]
+        columns = next(csv.reader(first, delimiter=form["delimiter"]), [])
+    named = {"kind": kind if kind in kinds else "|".join(kinds), **form}
+    return {**named, "columns": {name.strip(): "" for name in columns if name.strip()}}
 
 
 def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
