@@ -162,3 +162,29 @@ def test_bad_input_is_named():
         plan(orders, [])
     with pytest.raises(ValueError, match="walk_mm_s"):
         Work(walk_mm_s=0)
+
+
+def one_by_one(*orders):
+    """A picker alone with carts for one order each: who is served, in sequence, and the plan."""
+    wave = plan_wave(
+        LAYOUT, [BatchOrder(name, (BatchLine(name, "3-7", 1),), due, priority)
+                 for name, due, priority in orders],
+        Cart(1), [Picker("a")], WORK, "depot", "depot", MaxRounds(10), 1,
+    )  # fmt: skip
+    return [tour.orders[0].order for tour in wave.tours], wave
+
+
+def test_urgent_orders_come_first_where_nobody_is_late_for_it():
+    turns, wave = one_by_one(("low", 3000, 0), ("high", 3600, 30), ("none", None, 0))
+    assert (turns, wave.feasible) == (["high", "low", "none"], True)
+    _, tight = one_by_one(("low", 90, 0), ("high", 1000, 60))
+    assert (tight.feasible, tight.tours[0].orders[0].order) == (True, "low")
+
+
+def test_an_order_of_higher_priority_is_not_late_for_one_of_lower():
+    alone = one_by_one(("only", None, 0))[1].work_s
+    soon, later = round(1.5 * alone), round(1.9 * alone)
+    for low, high in ((soon, later), (soon, soon), (later, soon)):
+        wave = one_by_one(("low", low, 0), ("high", high, 1), ("low too", low, 0))[1]
+        late = {tour.orders[0].order for tour in wave.tours if tour.finish_s > tour.due_s}
+        assert late == {"low", "low too"}

@@ -11,7 +11,7 @@ price (`batch_master`).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +21,7 @@ from wms.planning.batch_run import Search, first_come
 from wms.planning.floor import FloorMap, compile_floor
 from wms.planning.route import plan_route
 from wms.planning.route_dp import LEVELS_MAX
-from wms.planning.stop import MaxRounds, StopRule, Watch, seconds_left
+from wms.planning.stop import MaxRounds, StopRule, Watch, offer, seconds_left
 from wms.planning.travel import Layout, Place
 
 DEFAULT_STOP = MaxRounds(20)
@@ -234,13 +234,19 @@ def plan_batches(
         masks = np.array([floor.mask(reached[k]) for k in rows])
         loads = np.array([load_of(orders[k], cart) for k in rows], np.int64)
         parts.append((rows, Search(floor, masks, loads, caps, seed + len(parts), priced)))
-    rounds, reason = _search([search for _, search in parts], watch)
-    groups = [[rows[k] for k in group] for rows, search in parts for group in search.members()]
     ends = (start, end)
-    tours = [_tour(layout, [orders[k] for k in group], cart, ends) for group in groups]
+
+    def groups() -> list[list[int]]:
+        return [[rows[k] for k in group] for rows, search in parts for group in search.members()]
+
+    def made() -> list[Tour]:
+        return [_tour(layout, [orders[k] for k in group], cart, ends) for group in groups()]
+
+    rounds, reason = _search([search for _, search in parts], watch, made)
+    tours = made()
     if len(parts) > len(urgent):
         tours = _not_worse_than_first_come(layout, orders, cart, ends, urgent, tours)
-    assert sorted(k for group in groups for k in group) == list(range(len(orders)))
+    assert sorted(k for group in groups() for k in group) == list(range(len(orders)))
     total = sum(tour.distance_mm for tour in tours)
     good = all(tour.fits and not tour.unreachable for tour in tours) and total < math.inf
     proven = good and all(search.proven for _, search in parts) and _is_exact(layout, ends)
@@ -285,7 +291,9 @@ def _not_worse_than_first_come(
     return min(tours, simple, key=lambda plan: sum(tour.distance_mm for tour in plan))
 
 
-def _search(parts: list[Search], watch: Watch) -> tuple[int, str]:
+def _search(
+    parts: list[Search], watch: Watch, made: Callable[[], list[Tour]]
+) -> tuple[int, str]:
     """Rounds, each for one part in turn, until the rule says stop."""
     rounds = 0
     while True:
@@ -296,6 +304,7 @@ def _search(parts: list[Search], watch: Watch) -> tuple[int, str]:
             return rounds, "nothing to improve"
         open_parts = [part for part in parts if not part.settled]
         open_parts[rounds % len(open_parts)].improve(lambda: seconds_left(watch))
+        offer(watch, made)
         rounds += 1
 
 

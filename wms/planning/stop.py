@@ -4,6 +4,7 @@ A rule is a frozen, picklable value. Calling it starts a watch for one run: `wat
 The planner calls `watch(best)` once per round with its best cost so far (lower is better) and
 stops when the answer is a reason instead of None. One rule serves any number of runs.
 Only `MaxSeconds` reads a clock, and the clock is an argument: all other rules are reproducible.
+A rule may also want to hear of the best plan so far (`Heard`); planners offer it once per round.
 """
 
 import math
@@ -56,6 +57,40 @@ def seconds_left(watch: Watch) -> float:
     """How long a watch still allows; endless where it reads no clock."""
     left = getattr(watch, "left", None)
     return math.inf if left is None else left()
+
+
+Hear: TypeAlias = Callable[[Callable[[], object]], None]
+
+
+class Heard(Struct, frozen=True):
+    """A rule, and somebody who may ask for the plan while it is being searched."""
+
+    rule: StopRule
+    hear: Hear
+
+    def __call__(self) -> Watch:
+        return Listening(self.rule(), self.hear)
+
+
+class Listening(Struct, frozen=True):
+    """The watch of `Heard`."""
+
+    watch: Watch
+    hear: Hear
+
+    def __call__(self, best: float) -> str | None:
+        return self.watch(best)
+
+    def left(self) -> float:
+        """Seconds until the end."""
+        return seconds_left(self.watch)
+
+
+def offer(watch: Watch, plan: Callable[[], object]) -> None:
+    """Offer the best plan so far to whoever listens; it is made when they ask, and only then."""
+    hear = getattr(watch, "hear", None)
+    if hear is not None:
+        hear(plan)
 
 
 class MaxSeconds(Struct, frozen=True):

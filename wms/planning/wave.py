@@ -8,7 +8,7 @@ never given up for a shorter one, and `feasible` says whether all are kept; same
 same plan. Source: `wave_run`; workload is levelled afterwards without making anybody late.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct, field
@@ -31,6 +31,8 @@ from wms.planning.wave_run import WaveSearch
 
 DEFAULT_STOP = MaxRounds(50)
 HARD_WEIGHT = 20
+STEEP, LEVELS = 100, 4  # of priorities; more different ones share a level with their neighbours
+MINUTE_S = 60
 
 
 class Picker(Struct, frozen=True):
@@ -120,9 +122,12 @@ def plan_wave(
     loads = np.array([load_of(order, cart) for order in orders], np.int64)
     search = Search(floor, masks, loads, np.array(caps_of(cart), np.int64), seed)
     run = WaveSearch(search, loads, _shift(layout, orders, pickers, work, late_weight))
-    rounds, reason = run.run(watch)
-    told = (run.sequences(), rounds, reason)
-    return _result(layout, orders, cart, pickers, work, (start, end), told)
+
+    def made(rounds: int = 0, reason: str = "so far") -> Wave:
+        told = (run.sequences(), rounds, reason)
+        return _result(layout, orders, cart, pickers, work, (start, end), told)
+
+    return made(*run.run(watch, made))
 
 
 def _check(orders: Sequence[BatchOrder], pickers: Sequence[Picker]) -> None:
@@ -149,20 +154,37 @@ def _shift(
             inner.NEVER if order.due_s is None else order.due_s * 1000,
             round(1000 * handling_s(layout, order, work)),
             zones[order.zone],
+            _rank_ms(order),
+            weight,
         )
-        for order in orders
+        for order, weight in zip(orders, _weights(orders), strict=True)
     ]
     people = [
         (p.ready_s * 1000, sum(1 << n for z, n in zones.items() if p.zones is None or z in p.zones))
         for p in pickers
     ]
-    weight = HARD_WEIGHT if late_weight is None else late_weight
+    late = HARD_WEIGHT if late_weight is None else late_weight
+    mixed = len({order.priority for order in orders}) > 1
     return inner.new_shift(
         np.array(rows, np.int64),
         np.array([work.speed(zone) for zone in zones]),
-        np.array([round(1000 * work.setup_s), weight, int(late_weight is None)]),
+        np.array([round(1000 * work.setup_s), late, int(late_weight is None), int(mixed)]),
         np.array(people, np.int64),
     )
+
+
+def _rank_ms(order: BatchOrder) -> int:
+    """Its place among others: the due time less the minutes of its priority."""
+    due = inner.NEVER if order.due_s is None else order.due_s * 1000
+    return due - 1000 * MINUTE_S * order.priority
+
+
+def _weights(orders: Sequence[BatchOrder]) -> list[int]:
+    """How much a second late weighs for each order."""
+    known = sorted({order.priority for order in orders})
+    shared = max(len(known), LEVELS)
+    level = {priority: place * LEVELS // shared for place, priority in enumerate(known)}
+    return [STEEP ** level[order.priority] for order in orders]
 
 
 def handling_s(layout: Layout, order: BatchOrder, work: Work) -> float:
@@ -174,13 +196,16 @@ def handling_s(layout: Layout, order: BatchOrder, work: Work) -> float:
 
 
 class _Trip(Struct):
-    """One tour while it is being levelled: rows, route, how long, due."""
+    """One tour while it is being levelled: rows, route, how long, due, and how urgent."""
 
     rows: list[int]
     route: Route
     time_s: float
     due_s: float
     zone: str
+    rank: float
+    weight: int
+    urgent_s: float
 
 
 def _result(
@@ -194,12 +219,14 @@ def _result(
 ) -> Wave:
     """Exact routes and times; predictions per due time."""
     sequences, rounds, reason = told
-    trips = [[_trip(layout, orders, work, ends, rows) for rows in turns] for turns in sequences]
+    weights = _weights(orders)
+    trips = [[_trip(layout, orders, work, ends, rows, weights) for rows in turns]
+             for turns in sequences]  # fmt: skip
     _level(trips, pickers)
     tours, done, busy = [], {}, []
     for picker, turns in zip(pickers, trips, strict=True):
         now = float(picker.ready_s)
-        for trip in sorted(turns, key=lambda trip: trip.due_s):
+        for trip in _in_turn(turns, now)[0]:
             end = now + trip.time_s
             due = None if trip.due_s == float("inf") else int(trip.due_s)
             stowed = _stow([orders[row] for row in trip.rows], cart)
@@ -221,14 +248,23 @@ def _result(
 
 
 def _trip(
-    layout: Layout, orders: Sequence[BatchOrder], work: Work, ends: tuple[str, str], rows: list[int]
-) -> _Trip:
+    layout: Layout, orders: Sequence[BatchOrder], work: Work, ends: tuple[str, str],
+    rows: list[int], weights: Sequence[int],
+) -> _Trip:  # fmt: skip
     route = plan_route(layout, [ln.spot for row in rows for ln in orders[row].lines], *ends)
     zone = orders[rows[0]].zone
     time = work.setup_s + route.distance_mm / work.speed(zone)
     time += sum(handling_s(layout, orders[row], work) for row in rows)
-    dues = [due for row in rows if (due := orders[row].due_s) is not None]
-    return _Trip(rows, route, time, min(dues, default=float("inf")), zone)
+    dues = {row: _due_s(orders[row]) for row in rows}
+    due, weight = min(dues.values()), max(weights[row] for row in rows)
+    ahead = MINUTE_S * max(orders[row].priority for row in rows)
+    rank = min(due, inner.NEVER / 1000) - ahead
+    urgent = min(dues[row] for row in rows if weights[row] == weight)
+    return _Trip(rows, route, time, due, zone, rank, weight, urgent)
+
+
+def _due_s(order: BatchOrder) -> float:
+    return float("inf") if order.due_s is None else float(order.due_s)
 
 
 def _stow(orders: list[BatchOrder], cart: Cart) -> tuple[Stowed, ...]:
@@ -256,12 +292,32 @@ def _cutoffs(
     return cutoffs, late if late > 1e-6 else 0.0
 
 
+SEQUENCES: tuple[Callable[[_Trip], tuple[float, float]], ...] = (
+    lambda trip: (trip.rank, trip.due_s),
+    lambda trip: (trip.due_s, trip.due_s),
+    lambda trip: (-trip.weight, trip.urgent_s),
+)
+
+
+def _in_turn(trips: list[_Trip], ready_s: float) -> tuple[list[_Trip], float]:
+    """The tours of a picker in the sequence in which the search saw them, and how late they are."""
+    best: tuple[list[_Trip], float] = ([], float("inf"))
+    for key in SEQUENCES:
+        turns = sorted(trips, key=key)
+        now, late = ready_s, 0.0
+        for trip in turns:
+            now += trip.time_s
+            late += max(0.0, now - trip.due_s)
+            late += (trip.weight - 1) * max(0.0, now - trip.urgent_s)
+        if late < best[1]:
+            best = turns, late
+        if best[1] <= 0:
+            break
+    return best
+
+
 def _lateness(trips: list[_Trip], ready_s: float) -> float:
-    now, late = ready_s, 0.0
-    for trip in sorted(trips, key=lambda trip: trip.due_s):
-        now += trip.time_s
-        late += max(0.0, now - trip.due_s)
-    return late
+    return _in_turn(trips, ready_s)[1]
 
 
 def _level(trips: list[list[_Trip]], pickers: Sequence[Picker]) -> None:

@@ -1,15 +1,17 @@
-"""The anytime run of the wave search: a first plan by due time, then cycles of falling heat.
+"""The anytime run of the wave search: a first plan by rank, then cycles of falling heat.
 
 Owns the schedule only: a round is a fixed number of moves, so that a plan depends on the number
 of rounds and the seed alone, and a longer run passes through every shorter one.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from wms.planning import wave_search as inner
 from wms.planning.batch_run import Search
 from wms.planning.batch_search import COST, GROUP_SIZE, GROUPS
-from wms.planning.stop import Watch
+from wms.planning.stop import Watch, offer
 
 MOVES, FIRST_CYCLE, LONGER = 2000, 50, 1.6
 # A cycle that finds nothing is followed by a hotter one, so that small cases do not get stuck.
@@ -35,10 +37,10 @@ class WaveSearch:
         return self.shift[first : first + size]
 
     def _first_plan(self, search: Search, loads: np.ndarray) -> np.ndarray:
-        """Carts filled in the order of due times, each to the picker who is free first."""
-        due, work, zones = (
+        """Carts filled in the order of ranks, each to the picker who is free first."""
+        rank, work, zones = (
             self._part(table, self.count)
-            for table in (inner.ORDER_DUE, inner.ORDER_WORK, inner.ORDER_ZONE)
+            for table in (inner.ORDER_RANK, inner.ORDER_WORK, inner.ORDER_ZONE)
         )
         free, allowed = (
             self._part(inner.READY, self.crew).copy(),
@@ -47,7 +49,7 @@ class WaveSearch:
         alone = search.tours_alone()
         plan = np.zeros((self.count, 2), np.int64)
         used, zone, group, who = np.zeros(loads.shape[1], np.int64), -1, -1, 0
-        for row in sorted(range(self.count), key=lambda k: (due[k], zones[k], k)):
+        for row in sorted(range(self.count), key=lambda k: (rank[k], zones[k], k)):
             if group < 0 or zone != zones[row] or (used + loads[row] > search.caps).any():
                 group, zone, used = row, int(zones[row]), np.zeros_like(used)
                 able = [w for w in range(self.crew) if allowed[w] >> zone & 1]
@@ -64,8 +66,8 @@ class WaveSearch:
             self.flat, self.store, self.shift, self.memo, self.work, self.best
         )
 
-    def run(self, watch: Watch) -> tuple[int, str]:
-        """Rounds until the rule says stop; how many, and why."""
+    def run(self, watch: Watch, made: Callable[[], object]) -> tuple[int, str]:
+        """Rounds until the rule says stop; how many, and why. `made` is the best plan so far."""
         rounds, left, cycle, heat, cooling = 0, 0, FIRST_CYCLE, 0.0, 1.0
         boost, before = 1.0, (1 << 62, 0)
         weight = int(self.shift[inner.WEIGHT])
@@ -97,6 +99,7 @@ class WaveSearch:
                 heat,
                 cooling,
             )
+            offer(watch, made)
 
     def _mean_walk_ms(self) -> float:
         """Walking time of a tour of the best plan, on average."""
@@ -107,11 +110,11 @@ class WaveSearch:
         return max(1, sum(walks)) * 1000 / pace / len(numbers)
 
     def sequences(self) -> list[list[list[int]]]:
-        """Per picker his groups of order rows, in sequence."""
-        self._go_on_from_best()
+        """Per picker his groups of order rows; looks only, so that a search may go on."""
         rows: dict[int, list[int]] = {}
         for row, number in enumerate(self.best[:, 0]):
             rows.setdefault(int(number), []).append(row)
-        size = int(self.shift[inner.TURN_SIZE])
-        turns = self._part(inner.TURNS, self.crew * size).reshape(self.crew, size)
-        return [[rows[int(n)] for n in turn[1 : 1 + turn[0]]] for turn in turns]
+        turns: list[list[list[int]]] = [[] for _ in range(self.crew)]
+        for group in rows.values():
+            turns[int(self.best[group[0], 1])].append(group)
+        return turns

@@ -1,9 +1,12 @@
 """Search for batches, pickers and sequences together: annealed exchanges with lateness.
 
 Shape: orders and groups as in `batch_search` (array `s`); a second flat array `w` holds, after its
-head, due time, work and zone of every order, and duration, due time and picker of every group; a
-picker works his groups by due time, which is the best sequence for him when he is alone.
-Cost = all durations + weight x lateness. Units: milliseconds.
+head, due time, work, zone, rank and weight of every order, and duration, due time and picker of
+every group, and how urgent it is. A picker works his groups by rank (due time less the minutes of
+priority), as the floor does; where that makes somebody late, by due time or by weight if that is
+better. Without priorities that is due time alone, the best sequence for him when he is alone.
+Cost = all durations + weight x lateness; that of the weightiest orders of a group counts so often
+again. Units: milliseconds.
 Guarantees: capacities and zones kept; with hard due times plans are compared by lateness first.
 Source: simulated annealing; earliest due date first per picker (Jackson 1955).
 """
@@ -35,41 +38,51 @@ NEVER = 1 << 50
 HOT, COLD = 0.1, 0.002
 
 # Head of `w`: numbers, then where each table begins.
-SETUP, WEIGHT, HARD, PEOPLE, TURN_SIZE = range(5)
+SETUP, WEIGHT, HARD, MIXED, PEOPLE, TURN_SIZE = range(6)
 (
     ORDER_DUE,
     ORDER_WORK,
     ORDER_ZONE,
+    ORDER_RANK,
+    ORDER_WEIGHT,
     PACE,
     READY,
     ALLOWED,
     DURATION,
     DUE,
     PICKER,
+    RANK,
+    URGENT,
+    URGENT_DUE,
     TURNS,
     LATE,
     TRIAL,
     HEAD,
-) = range(5, 18)
+) = range(6, 24)
 # Inside the trial: up to three (order, group) pairs, their homes and pickers, groups and people.
 HOMES, KEEPERS, CROWD, CREW, TRIAL_SIZE = 6, 9, 12, 18, 32
+BY_RANK, BY_DUE, BY_WEIGHT = range(3)
 
 
 def new_shift(
     orders: np.ndarray, pace: np.ndarray, numbers: np.ndarray, people: np.ndarray
 ) -> np.ndarray:
-    """Empty plans. Shape: `orders` rows [due, work, zone], `people` rows [ready, zone bits]."""
+    """Empty plans. Shape: `orders` rows [due, work, zone, rank, weight], `people` rows [ready,
+    zone bits], `numbers` [setup, weight, hard, mixed]."""
     count, crew = len(orders), len(people)
     head = np.zeros(HEAD, np.int64)
     head[:ORDER_DUE] = (*numbers, crew, count + 1)
     tables = [
-        *(orders[:, k] for k in range(3)),
+        *(orders[:, k] for k in range(5)),
         pace,
         people[:, 0],
         people[:, 1],
         np.zeros(count),
         np.full(count, NEVER),
         np.full(count, -1),
+        np.full(count, NEVER),
+        np.ones(count),
+        np.full(count, NEVER),
         np.zeros(crew * (count + 1)),
         np.zeros(crew),
         np.zeros(TRIAL_SIZE),
@@ -97,33 +110,68 @@ def _refresh(flat, s, w, memo, work, number):
     s[group_at(s, number) + COST] = cost
     zone = w[w[ORDER_ZONE] + member(s, number, 0)]
     total = w[SETUP] + cost * 1000 // w[w[PACE] + zone]
-    due = NEVER
+    due, ahead, weight, urgent = NEVER, 0, 0, NEVER
     for place in range(size):
         order = member(s, number, place)
         total += w[w[ORDER_WORK] + order]
-        due = min(due, w[w[ORDER_DUE] + order])
+        mine, heavy = w[w[ORDER_DUE] + order], w[w[ORDER_WEIGHT] + order]
+        due, ahead = min(due, mine), max(ahead, mine - w[w[ORDER_RANK] + order])
+        if heavy > weight:
+            weight, urgent = heavy, mine
+        elif heavy == weight:
+            urgent = min(urgent, mine)
     w[w[DURATION] + number] = total
     w[w[DUE] + number] = due
+    w[w[RANK] + number] = due - ahead
+    w[w[URGENT] + number], w[w[URGENT_DUE] + number] = weight, urgent
     return total
 
 
 @kernel
-def _measure(w, who):
-    """Sort a picker's groups by due time; his lateness."""
+def _precedes(w, one, two, how):
+    """True when a picker takes group `one` before `two` in this kind of sequence."""
+    first, second = w[w[DUE] + one], w[w[DUE] + two]
+    if how == BY_RANK and w[w[RANK] + one] != w[w[RANK] + two]:
+        first, second = w[w[RANK] + one], w[w[RANK] + two]
+    elif how == BY_WEIGHT:
+        first, second = -w[w[URGENT] + one], -w[w[URGENT] + two]
+        if first == second:
+            first, second = w[w[URGENT_DUE] + one], w[w[URGENT_DUE] + two]
+    return first < second
+
+
+@kernel
+def _line_up(w, who, how):
+    """Sort a picker's groups; his lateness."""
     turns, due = turns_at(w, who), w[DUE]
     count = w[turns]
     for at in range(turns + 2, turns + count + 1):
         number = w[at]
         put = at
-        while put > turns + 1 and w[due + w[put - 1]] > w[due + number]:
+        while put > turns + 1 and _precedes(w, number, w[put - 1], how):
             w[put] = w[put - 1]
             put -= 1
         w[put] = number
     now, late = w[w[READY] + who], 0
     for at in range(turns + 1, turns + count + 1):
-        now += w[w[DURATION] + w[at]]
-        if now > w[due + w[at]]:
-            late += now - w[due + w[at]]
+        number = w[at]
+        now += w[w[DURATION] + number]
+        late += max(0, now - w[due + number])
+        late += (w[w[URGENT] + number] - 1) * max(0, now - w[w[URGENT_DUE] + number])
+    return late
+
+
+@kernel
+def _measure(w, who):
+    """Put a picker's groups into their best sequence; his lateness."""
+    late, best = _line_up(w, who, BY_RANK), BY_RANK
+    if late > 0 and w[MIXED]:
+        for how in range(BY_DUE, BY_WEIGHT + 1):
+            other = _line_up(w, who, how)
+            if other < late:
+                late, best = other, how
+        if best != BY_WEIGHT:
+            _line_up(w, who, best)
     w[w[LATE] + who] = late
     return late
 
