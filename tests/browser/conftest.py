@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.rig import CHROMIUM, Air, handheld, launch, serving, watched
+from tests.browser.rig import CHROMIUM, PATIENCE, Air, handheld, launch, serving, watched
 from tests.browser.shop import Shop, make_app
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
