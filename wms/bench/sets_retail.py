@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from msgspec import Struct
 
@@ -253,8 +253,20 @@ def layout_of(at: dict[int, tuple[int, float]]) -> Layout:
     return Layout(lines, tuple(CrossAisle(round(y * MM)) for y in CROSS), (*spots, depot))
 
 
-def sizes_of(row: dict[str, str]) -> dict[str, int]:
-    return {name: int(row[name]) for name in ("length_mm", "width_mm", "height_mm", "weight_g")}
+class Sizes(TypedDict):
+    """Of one unit of an article."""
+
+    length_mm: int
+    width_mm: int
+    height_mm: int
+    weight_g: int
+
+
+def sizes_of(row: dict[str, str]) -> Sizes:
+    return Sizes(
+        length_mm=int(row["length_mm"]), width_mm=int(row["width_mm"]),
+        height_mm=int(row["height_mm"]), weight_g=int(row["weight_g"]),
+    )  # fmt: skip
 
 
 def picks_of(

@@ -96,6 +96,17 @@ def write_solid(kind, best, grid, row):
 
 
 @kernel
+def most_of(kind, most, goods, weight_left, volume_left, allowed):
+    """How many pieces of a kind the limits leave, at most `most`."""
+    most = min(most, volume_left // goods.volume[kind])
+    if goods.weight[kind] > 0:
+        most = min(most, weight_left // goods.weight[kind])
+    if allowed.shape[0] > 0:
+        most = min(most, allowed[kind])
+    return most
+
+
+@kernel
 def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
     """Put the pieces of a sequence into one box; return how many found a place.
 
@@ -125,11 +136,8 @@ def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
         run = 1
         while j + run < n and order[j + run] == kind:
             run += 1
-        most = min(run, limits[2] - count, volume_left // goods.volume[kind])
-        if goods.weight[kind] > 0:
-            most = min(most, weight_left // goods.weight[kind])
-        if allowed.shape[0] > 0:
-            most = min(most, allowed[kind])
+        most = min(run, limits[2] - count)
+        most = most_of(kind, most, goods, weight_left, volume_left, allowed)
         if most < 1 or failed[kind] > blocks:
             j += run
             continue
