@@ -6,7 +6,7 @@ save more walking within the payback days than it costs.
 Units: mm, seconds, mm3, g. Guarantees: capacity and weight limits kept, no two items in one face,
 lengths are exact shortest tours, never worse than the start (present faces, or popularity), same
 seed and rounds, same plan. Not guaranteed: the optimum; gains hold for orders like the past ones.
-Source: `slot_search` (swap descent with exact tours) from the within-aisle popularity rule.
+Source: `slot_search` (descent by exchanges with exact tours) from the within-aisle popularity rule.
 """
 
 import heapq
@@ -16,13 +16,22 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from wms.planning.compiled import seed_state
 from wms.planning.floor import FloorMap, compile_floor
-from wms.planning.slot_search import Demand, Faces, Slots, Terms, descend, exchange_gain, measure
+from wms.planning.slot_search import (
+    Demand,
+    Faces,
+    Slots,
+    Terms,
+    descend,
+    exchange_gain,
+    make_prices,
+    make_scratch,
+    measure,
+)
 from wms.planning.stop import StopRule
 from wms.planning.travel import Layout, Place
 
-STEPS = 40
+STEPS = 8
 
 
 class PickFace(Struct, frozen=True, kw_only=True):
@@ -115,7 +124,7 @@ def plan_slots(
         reason = watch(float(search.total))
         if reason is None:
             if search.is_settled():
-                reason = "nothing to exchange"
+                reason = "no exchange helps"
             else:
                 search.descend()
     return search.describe(reason)
@@ -143,17 +152,21 @@ class SlotSearch:
         if len(reachable) < len(places) or doors[0] is None or doors[1] is None:
             raise ValueError("every face must lie in an aisle that can be reached, like both ends")
         self.floor = compile_floor(layout.grid, set(reachable), doors[0], doors[1])
-        self.work = self.floor.work()
         self.demand = make_demand(items, orders, seed)
-        self.faces = make_faces(layout, self.spots, reachable, self.floor, doors[0])
+        self.faces = make_faces(layout, self.spots, reachable, self.floor)
+        self.row = order_faces(layout, self.spots, reachable, doors[0])
         visits = np.diff(self.demand.order_first)
         self.allowed = list_allowed(faces, items)
         home = find_homes(self.spots, items)
         self.terms = Terms(visits, self.allowed, self.move_cost(layout))
         self.slots = self.make_slots(home, visits)
         self.begun = bool((home >= 0).any())
-        self.state = np.array([seed_state(seed)])
-        self.steps = 0
+        self.prices = make_prices(self.faces, visits)
+        self.scratch = make_scratch(self.floor, len(self.demand.first) - 1, len(faces))
+        # Who has many orders goes first: the others then know what it would pay.
+        popular = np.argsort(-visits, kind="stable")
+        self.turns = popular[(visits[popular] > 0) & (self.slots.face[popular] >= 0)]
+        self.steps = self.vain = 0
         self.tours_before = self.measure()
         self.total = self.tours_before
 
@@ -168,9 +181,7 @@ class SlotSearch:
         item[face[face >= 0]] = np.flatnonzero(face >= 0)
         for number in np.argsort(-visits, kind="stable"):
             if face[number] < 0:
-                free = self.faces.row[
-                    (item[self.faces.row] < 0) & (self.allowed[number, self.faces.row] == 1)
-                ]
+                free = self.row[(item[self.row] < 0) & (self.allowed[number, self.row] == 1)]
                 if len(free):
                     face[number], item[free[0]] = free[0], number
         orders = len(self.demand.first) - 1
@@ -185,33 +196,31 @@ class SlotSearch:
 
     def measure(self) -> int:
         """Compute all tours; return their total length."""
-        return int(
-            measure(
-                self.floor.flat, self.floor.words, self.work, self.demand, self.faces, self.slots
-            )
-        )
+        return int(measure(self.floor.flat, self.demand, self.faces, self.slots, self.scratch))
 
     def is_settled(self) -> bool:
-        """Say whether there is nothing to exchange."""
-        return len(self.spots) < 2 or not len(self.demand.items)
+        """Say whether every item had a turn since the last exchange."""
+        return len(self.spots) < 2 or self.vain >= len(self.turns)
 
     def descend(self) -> None:
-        """Try some exchanges."""
-        self.total += int(
+        """Let some items take turns."""
+        change = int(
             descend(
                 self.floor.flat,
-                self.floor.words,
-                self.work,
                 self.demand,
                 self.faces,
                 self.slots,
                 self.terms,
+                self.prices,
+                self.scratch,
+                self.turns,
                 self.steps,
                 STEPS,
-                self.state,
             )
         )
+        self.total += change
         self.steps += STEPS
+        self.vain = 0 if change else self.vain + STEPS
 
     def describe(self, reason: str) -> SlotPlan:
         """Return the plan, the steps in order of what they save, and the lengths."""
@@ -290,12 +299,11 @@ class SlotSearch:
             number,
             face,
             self.floor.flat,
-            self.floor.words,
-            self.work,
             self.demand,
             self.faces,
             self.slots,
             self.terms,
+            self.scratch,
             carry_out,
         )
         return int(saved) - self.terms.move_cost * hands
@@ -339,25 +347,18 @@ def make_demand(items: Sequence[SlotItem], orders: Sequence[Sequence[str]], seed
     return Demand(first, flat, begins, owner[by_item])
 
 
-def make_faces(
-    layout: Layout, spots: list[str], places: list[Place], floor: FloorMap, door: Place
-) -> Faces:
-    """Return the faces, with their row: aisle by aisle from the door, each aisle from its foot."""
-    pace = layout.pace
-    xs = [layout.spot_of[spot].x_mm for spot in spots]
-    ys = [place.y for place in places]
-    row = sorted(range(len(spots)), key=lambda f: (abs(xs[f] - door.x), xs[f], ys[f]))
-    row_of = np.empty(len(spots), np.int64)
-    row_of[row] = np.arange(len(spots))
+def make_faces(layout: Layout, spots: list[str], places: list[Place], floor: FloorMap) -> Faces:
+    """Return the faces: their places as bits, and what a visit costs besides walking."""
     bits = np.array([floor.bits[place] for place in places], np.int64).reshape(-1, 2)
-    access = [round(layout.access_s(spot) * pace.walk_mm_s) for spot in spots]
-    return Faces(
-        word=bits[:, 0].copy(),
-        bit=bits[:, 1].copy(),
-        access=np.array(access, np.int64),
-        row=np.array(row, np.int64),
-        row_of=row_of,
-    )
+    access = [round(layout.access_s(spot) * layout.pace.walk_mm_s) for spot in spots]
+    return Faces(bits[:, 0].copy(), bits[:, 1].copy(), np.array(access, np.int64))
+
+
+def order_faces(layout: Layout, spots: list[str], places: list[Place], door: Place) -> np.ndarray:
+    """Return the faces aisle by aisle from the door, each aisle from its foot."""
+    xs = [layout.spot_of[spot].x_mm for spot in spots]
+    keys = [(abs(x - door.x), x, place.y) for x, place in zip(xs, places, strict=True)]
+    return np.array(sorted(range(len(spots)), key=keys.__getitem__), np.int64)
 
 
 def list_allowed(faces: Sequence[PickFace], items: Sequence[SlotItem]) -> np.ndarray:

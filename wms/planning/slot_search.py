@@ -1,23 +1,26 @@
-"""Swap search over pick faces: which item lies where, judged by exact tours of past orders.
+"""Exchange search over pick faces: which item lies where, judged by exact tours of past orders.
 
 State: one item or none in each face. A move exchanges the contents of two faces; its worth is the
 change of the exact tour length of all orders that hold exactly one of the two items, plus the
-change of the standing costs (access, moves of goods).
+change of the standing costs (access, moves of goods). Items take turns: an item's orders price all
+places at once (`slot_prices`), the prices of both items rank all exchanges, and the best ranked
+ones are weighed exactly. What the other item's orders pay is taken from its last turn.
 Units: mm of walking; all costs are weighed as such. Guarantees: never worse, deterministic.
-Source: swap descent with exact tours; candidates near items of the same order as in correlated
-storage (Kim and Smith, International Journal of Production Research 50, 2012).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from wms.planning.compiled import draw
+from wms.planning.floor import COLUMNS, LEVELS, STATES, WORD, FloorMap
 from wms.planning.jit import kernel
-from wms.planning.tour_cost import tour_cost
+from wms.planning.slot_lanes import LANES, lane_work, tour_costs
+from wms.planning.slot_prices import price_places
 
-NEAR = 8
-NEVER = 1 << 50
+# How many of the best ranked exchanges are weighed, by how many orders of an item it is priced, and
+# how large the table of prices may be (beyond that, neighbouring places share a price).
+TRIES, SAMPLE, TABLE_MAX = 4, 512, 1 << 24
+NEVER, NONE = 1 << 50, 1e18
 
 
 class Demand(NamedTuple):
@@ -30,16 +33,11 @@ class Demand(NamedTuple):
 
 
 class Faces(NamedTuple):
-    """Pick faces: word and bit of their place, cost of one visit there.
-
-    `row` lists them so that near ones are neighbours, `row_of` is the way back.
-    """
+    """Pick faces: word and bit of their place, cost of one visit there."""
 
     word: np.ndarray
     bit: np.ndarray
     access: np.ndarray
-    row: np.ndarray
-    row_of: np.ndarray
 
 
 class Slots(NamedTuple):
@@ -65,6 +63,62 @@ class Terms(NamedTuple):
     move_cost: int
 
 
+class Prices(NamedTuple):
+    """What the orders of an item would walk with it elsewhere, as found at its last turn.
+
+    Shape: table[item, cell[face]]; an item was priced where known[item] is 1.
+    """
+
+    table: np.ndarray
+    known: np.ndarray
+    cell: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """Space for the search that it need not ask for at every step."""
+
+    work: np.ndarray
+    stages: np.ndarray
+    after: np.ndarray
+    masks: np.ndarray
+    union: np.ndarray
+    places: np.ndarray
+    rank: np.ndarray
+    todo: np.ndarray
+    new_mask: np.ndarray
+    new_cost: np.ndarray
+
+
+def make_prices(faces: Faces, visits: np.ndarray) -> Prices:
+    """Return a table for as many places as there is room for; who has no orders has no price."""
+    _, cell = np.unique(WORD * faces.word + faces.bit, return_inverse=True)
+    places = int(cell.max(initial=0)) + 1
+    cells = max(1, min(places, TABLE_MAX // max(1, len(visits))))
+    return Prices(
+        table=np.zeros((len(visits), cells), np.float32),
+        known=(visits == 0).astype(np.int8),
+        cell=cell.astype(np.int64) * cells // places,
+    )
+
+
+def make_scratch(floor: FloorMap, orders: int, faces: int) -> Scratch:
+    """Return scratch space for a floor and so many orders and faces."""
+    states = int(floor.flat[STATES])
+    stages = states * int(floor.flat[COLUMNS]) * (int(floor.flat[LEVELS]) + 1)
+    return Scratch(
+        work=lane_work(states),
+        stages=np.zeros((stages, LANES), np.int64),
+        after=np.zeros((WORD * floor.words, LANES), np.int64),
+        masks=np.zeros((LANES, floor.words), np.int64),
+        union=np.zeros(floor.words, np.int64),
+        places=np.zeros(WORD * floor.words, np.int64),
+        rank=np.zeros(faces, np.float64),
+        todo=np.zeros(orders, np.int64),
+        new_mask=np.zeros((orders, floor.words), np.int64),
+        new_cost=np.zeros(orders, np.int64),
+    )
+
+
 @kernel
 def order_mask(o, demand, faces, slots, one, one_face, two, two_face, mask):
     """Write the places of an order to `mask`, with two items thought elsewhere."""
@@ -81,14 +135,15 @@ def order_mask(o, demand, faces, slots, one, one_face, two, two_face, mask):
 
 
 @kernel
-def measure(flat, words, work, demand, faces, slots):
+def measure(flat, demand, faces, slots, scratch):
     """Compute masks and costs of all orders; return the total."""
-    total = 0
-    for o in range(slots.cost.shape[0]):
-        order_mask(o, demand, faces, slots, -1, -1, -1, -1, slots.mask[o])
-        slots.cost[o] = tour_cost(flat, slots.mask[o], 0, words, work)
-        total += slots.cost[o]
-    return total
+    orders = slots.cost.shape[0]
+    for begin in range(0, orders, LANES):
+        lanes = min(LANES, orders - begin)
+        for o in range(begin, begin + lanes):
+            order_mask(o, demand, faces, slots, -1, -1, -1, -1, slots.mask[o])
+        tour_costs(flat, slots.mask[begin:], lanes, scratch.union, scratch.work, slots.cost[begin:])
+    return slots.cost.sum()
 
 
 @kernel
@@ -100,20 +155,6 @@ def standing(item, face, faces, slots, terms):
     if slots.home[item] >= 0 and slots.home[item] != face:
         cost += terms.move_cost
     return cost
-
-
-@kernel
-def propose(demand, faces, slots, state):
-    """Return an item and a face to put it in: near an item of one of its orders, or anywhere."""
-    n_faces = slots.item.shape[0]
-    o = draw(state, slots.cost.shape[0])
-    count = demand.first[o + 1] - demand.first[o]
-    item = demand.items[demand.first[o] + draw(state, count)]
-    other = demand.items[demand.first[o] + draw(state, count)]
-    if draw(state, 2) == 0 or slots.face[other] < 0:
-        return item, draw(state, n_faces)
-    at = faces.row_of[slots.face[other]] + draw(state, 2 * NEAR + 1) - NEAR
-    return item, faces.row[min(max(at, 0), n_faces - 1)]
 
 
 @kernel
@@ -151,47 +192,13 @@ def is_exchange(item, face, faces, slots, terms):
 
 
 @kernel
-def weigh_exchange(
-    item,
-    face,
-    flat,
-    words,
-    work,
-    demand,
-    faces,
-    slots,
-    todo,
-    count,
-    new_mask,
-    new_cost,
-    change,
-    patient,
-):
-    """Return `change` with the change of the tours listed; give up early unless patient."""
-    old = slots.face[item]
-    other = slots.item[face]
-    check = 1 + count // 12
-    for i in range(count):
-        # Most exchanges are bad, and a sample of the orders shows it: they are given up early.
-        if i == check:
-            if change >= 0 and not patient:
-                return change
-            check *= 2
-        o = todo[i]
-        order_mask(o, demand, faces, slots, item, face, other, old, new_mask[i])
-        new_cost[i] = tour_cost(flat, new_mask[i], 0, words, work)
-        change += new_cost[i] - slots.cost[o]
-    return change
-
-
-@kernel
-def write_exchange(item, face, slots, todo, count, new_mask, new_cost):
+def write_exchange(item, face, slots, scratch, count):
     """Carry out an exchange whose tours are known."""
     old = slots.face[item]
     other = slots.item[face]
     for i in range(count):
-        slots.mask[todo[i]] = new_mask[i]
-        slots.cost[todo[i]] = new_cost[i]
+        slots.mask[scratch.todo[i]] = scratch.new_mask[i]
+        slots.cost[scratch.todo[i]] = scratch.new_cost[i]
     slots.face[item] = face
     slots.item[face] = item
     slots.item[old] = other
@@ -200,75 +207,121 @@ def write_exchange(item, face, slots, todo, count, new_mask, new_cost):
 
 
 @kernel
-def try_exchange(
-    item, face, flat, words, work, demand, faces, slots, terms, todo, new_mask, new_cost, number
-):
-    """Exchange an item with what lies in a face if that is better; return the change."""
-    if not is_exchange(item, face, faces, slots, terms):
-        return 0
-    old = slots.face[item]
-    other = slots.item[face]
+def standing_change(item, face, faces, slots, terms):
+    """Return how an exchange changes the standing costs of both items."""
+    old, other = slots.face[item], slots.item[face]
     change = standing(item, face, faces, slots, terms) - standing(item, old, faces, slots, terms)
     change += standing(other, old, faces, slots, terms)
-    change -= standing(other, face, faces, slots, terms)
-    count = list_changed(item, other, demand, slots, number, todo)
-    change = weigh_exchange(
-        item, face, flat, words, work, demand, faces, slots, todo, count, new_mask, new_cost,
-        change, False,
-    )  # fmt: skip
-    if change >= 0:
-        return 0
-    write_exchange(item, face, slots, todo, count, new_mask, new_cost)
-    return change
+    return change - standing(other, face, faces, slots, terms)
 
 
 @kernel
-def descend(flat, words, work, demand, faces, slots, terms, first, steps, state):
-    """Try so many exchanges; return the change of the total. `first` were tried before."""
-    orders = slots.cost.shape[0]
-    todo = np.empty(orders, np.int64)
-    new_mask = np.empty((orders, words), np.int64)
-    new_cost = np.empty(orders, np.int64)
-    change = 0
-    for step in range(steps):
-        item, face = propose(demand, faces, slots, state)
-        change += try_exchange(
-            item,
-            face,
+def weigh_exchange(item, face, flat, demand, faces, slots, scratch, count, change, patient):
+    """Return `change` with the change of the tours listed; give up early unless patient."""
+    old, other = slots.face[item], slots.item[face]
+    for begin in range(0, count, LANES):
+        # A sample of the orders shows most bad exchanges.
+        if not patient and change >= 0 and 8 * begin > count:
+            return change
+        lanes = min(LANES, count - begin)
+        for i in range(begin, begin + lanes):
+            o = scratch.todo[i]
+            order_mask(o, demand, faces, slots, item, face, other, old, scratch.new_mask[i])
+        tour_costs(
             flat,
-            words,
-            work,
-            demand,
-            faces,
-            slots,
-            terms,
-            todo,
-            new_mask,
-            new_cost,
-            first + step + 1,
+            scratch.new_mask[begin:],
+            lanes,
+            scratch.union,
+            scratch.work,
+            scratch.new_cost[begin:],
         )
+        for i in range(begin, begin + lanes):
+            change += scratch.new_cost[i] - slots.cost[scratch.todo[i]]
     return change
 
 
 @kernel
-def exchange_gain(item, face, flat, words, work, demand, faces, slots, terms, carry_out):
+def price_item(item, flat, demand, faces, slots, prices, scratch):
+    """Price all places by the orders of an item, or by a sample of them."""
+    first, end = demand.order_first[item], demand.order_first[item + 1]
+    asked = min(end - first, SAMPLE)
+    scratch.places[:] = 0
+    for begin in range(first, first + asked, LANES):
+        lanes = min(LANES, first + asked - begin)
+        for lane in range(lanes):
+            o = demand.orders[begin + lane]
+            order_mask(o, demand, faces, slots, item, -1, -1, -1, scratch.masks[lane])
+        price_places(
+            flat, scratch.masks, lanes, scratch.work, scratch.stages, scratch.after, scratch.places
+        )
+    scale = (end - first) / max(1, asked)
+    for face in range(faces.word.shape[0]):
+        place = WORD * faces.word[face] + faces.bit[face]
+        prices.table[item, prices.cell[face]] = scratch.places[place] * scale
+    prices.known[item] = 1
+
+
+@kernel
+def rank_faces(item, faces, slots, terms, prices, rank):
+    """Write what putting an item into each face seems to change; NONE where it cannot be."""
+    here = prices.cell[slots.face[item]]
+    own = prices.table[item]
+    for face in range(rank.shape[0]):
+        rank[face] = NONE
+        other, there = slots.item[face], prices.cell[face]
+        if not is_exchange(item, face, faces, slots, terms):
+            continue
+        if other >= 0 and prices.known[other] == 0:
+            continue
+        change = own[there] - own[here]
+        if other >= 0:
+            change += prices.table[other, here] - prices.table[other, there]
+        rank[face] = change + standing_change(item, face, faces, slots, terms)
+
+
+@kernel
+def take_turn(item, flat, demand, faces, slots, terms, prices, scratch, number):
+    """Exchange an item with what lies in the best face, if that is better; return the change."""
+    price_item(item, flat, demand, faces, slots, prices, scratch)
+    rank_faces(item, faces, slots, terms, prices, scratch.rank)
+    for attempt in range(TRIES):
+        face = np.argmin(scratch.rank)
+        if scratch.rank[face] >= 0:
+            return 0
+        scratch.rank[face] = NONE
+        count = list_changed(item, slots.item[face], demand, slots, number + attempt, scratch.todo)
+        change = standing_change(item, face, faces, slots, terms)
+        change = weigh_exchange(
+            item, face, flat, demand, faces, slots, scratch, count, change, False
+        )
+        if change < 0:
+            write_exchange(item, face, slots, scratch, count)
+            return change
+    return 0
+
+
+@kernel
+def descend(flat, demand, faces, slots, terms, prices, scratch, turns, first, steps):
+    """Let so many items take turns, in the order of `turns`; return the change of the total."""
+    change = 0
+    for step in range(first, first + steps):
+        item = turns[step % turns.shape[0]]
+        number = 1 + step * TRIES
+        change += take_turn(item, flat, demand, faces, slots, terms, prices, scratch, number)
+    return change
+
+
+@kernel
+def exchange_gain(item, face, flat, demand, faces, slots, terms, scratch, carry_out):
     """Return what an exchange saves in walking and access, and carry it out if asked to."""
-    old = slots.face[item]
-    other = slots.item[face]
-    orders = slots.cost.shape[0]
-    todo = np.empty(orders, np.int64)
+    old, other = slots.face[item], slots.item[face]
     # A number that no search reaches marks the orders of this question.
-    count = list_changed(item, other, demand, slots, NEVER, todo)
+    count = list_changed(item, other, demand, slots, NEVER, scratch.todo)
     slots.stamp[:] = 0
     change = terms.visits[item] * (faces.access[face] - faces.access[old])
     if other >= 0:
         change += terms.visits[other] * (faces.access[old] - faces.access[face])
-    new_mask = np.empty((count, words), np.int64)
-    new_cost = np.empty(count, np.int64)
-    change = weigh_exchange(
-        item, face, flat, words, work, demand, faces, slots, todo, count, new_mask, new_cost,
-        change, True,
-    )  # fmt: skip
+    change = weigh_exchange(item, face, flat, demand, faces, slots, scratch, count, change, True)
     if carry_out:
-        write_exchange(item, face, slots, todo, count, new_mask, new_cost)
+        write_exchange(item, face, slots, scratch, count)
     return -change
