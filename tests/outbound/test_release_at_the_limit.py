@@ -10,9 +10,12 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from tests import world as w
+from tests.outbound.test_wave_plan import LAYOUT, check, pick
 from tests.outbound.test_waves import orders_of, seed
 from tests.world import World
 from wms.outbound import waves
+from wms.outbound.wave_parts import Problem, WaveOrder
+from wms.outbound.wave_plan import plan_tours
 from wms.outbound.waves import Wave
 from wms.planning import pool
 
@@ -51,6 +54,24 @@ async def test_a_worker_killed_in_the_middle_is_replaced_and_the_wave_goes_out(
     for pid in workers():
         os.kill(pid, signal.SIGKILL)
     await is_whole(world, await going)
+
+
+async def test_a_large_wave_whose_worker_is_killed_keeps_the_best_plan_so_far() -> None:
+    orders = tuple(WaveOrder(order_id=n, due_s=0, priority=0) for n in range(2400))
+    picks = tuple(pick(allocation_id=n, order_id=n, bin_id=10 + n % 30) for n in range(2400))
+    problem = Problem(
+        orders=orders, picks=picks, layout=LAYOUT, depot="depot", cart_slots=4,
+        tote_mm3=20_000_000, tote_g=6000, seconds=100,
+    )  # fmt: skip
+    going = asyncio.create_task(pool.offload(plan_tours, problem, timeout_s=300))
+    home = pool._shared._home()
+    while not going.done() and all(name.endswith(".new") for name in os.listdir(home)):  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    for pid in workers():
+        os.kill(pid, signal.SIGKILL)
+    plan = await going
+    check(problem, plan)
+    assert (plan.stopped, plan.metres > 0) == ("so far", True)
 
 
 async def test_no_time_at_all_still_gives_routed_tours(world: World) -> None:

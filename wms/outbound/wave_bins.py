@@ -44,9 +44,13 @@ class _Shelves:
 
 
 def choose_bins(
-    problem: Problem, tours: Sequence[PlannedTour], end: float, clock: Callable[[], float]
-) -> list[PlannedTour]:
-    """The tours, none of them longer, through the bins that suit each best; until `end`."""
+    problem: Problem, tours: Sequence[PlannedTour], end: float, clock: Callable[[], float],
+    hear: Callable[[Sequence[PlannedTour]], None] = lambda tours: None,
+) -> list[PlannedTour]:  # fmt: skip
+    """The tours, none of them longer, through the bins that suit each best; until `end`.
+
+    `hear` is told of the tours as they are so far.
+    """
     found, layout = list(tours), problem.layout
     if layout is None or not problem.offers:
         return found
@@ -62,6 +66,7 @@ def choose_bins(
             tour = _choose(layout, problem.depot, shelves, found[number], share)
             better |= tour is not found[number]
             found[number] = tour
+            hear(found)
         if not better:
             break
     return found

@@ -2,19 +2,21 @@
 
 Batches by least walk are kept as long as nobody is late with them. Where somebody would be, the
 window is planned again with deadlines (`planning.wave`: batches, pickers and sequence together),
-and the plan with fewer late orders wins. Pure. Units: epoch seconds for due times, else seconds.
+and the plan with fewer late orders wins, those of the highest priority first. Pure.
+Units: epoch seconds for due times, else seconds.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from wms.planning.batch import BatchOrder, Cart
-from wms.planning.stop import MaxSeconds
+from wms.planning.stop import Heard, MaxSeconds
 from wms.planning.travel import Layout
-from wms.planning.wave import Picker, WaveTour, Work, plan_wave
+from wms.planning.wave import Picker, Wave, WaveTour, Work, plan_wave
 
 T = TypeVar("T")
 
@@ -33,15 +35,22 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """Tours taken by urgency by whoever is free: how late, and when each picker is free after."""
+    """Tours taken by urgency by whoever is free: how late, and when each picker is free after.
 
-    late_orders: int
+    `late` counts late orders of each priority, the highest first.
+    """
+
+    late: tuple[int, ...]
     late_s: float
     ready_s: tuple[float, ...]
 
     @property
-    def cost(self) -> tuple[int, float]:
-        return self.late_orders, self.late_s
+    def late_orders(self) -> int:
+        return sum(self.late)
+
+    @property
+    def cost(self) -> tuple[tuple[int, ...], float]:
+        return self.late, self.late_s
 
 
 def try_out(
@@ -49,6 +58,7 @@ def try_out(
     works: Callable[[T], tuple[float, Sequence[int]]],
     shift: Shift,
     due_s: Mapping[int, int],
+    priority: Mapping[int, int],
 ) -> Trial:
     """Give the tours, in their order, to whoever is free. `works` tells seconds and orders of one.
 
@@ -63,9 +73,11 @@ def try_out(
         heapq.heappush(free, end)
         for order_id in orders:
             ends[order_id] = max(ends.get(order_id, 0.0), end)
-    late = [shift.now_s + end - due_s[o] for o, end in ends.items() if due_s[o] > shift.now_s]
-    late = [each for each in late if each > 0]
-    return Trial(len(late), sum(late), tuple(sorted(free)))
+    late = {o: shift.now_s + end - due_s[o] for o, end in ends.items()
+            if shift.now_s < due_s[o] < shift.now_s + end}  # fmt: skip
+    count = Counter(priority[order_id] for order_id in late)
+    ranks = sorted(set(priority.values()), reverse=True)
+    return Trial(tuple(count[each] for each in ranks), sum(late.values()), tuple(sorted(free)))
 
 
 def plan_due(
@@ -75,15 +87,20 @@ def plan_due(
     depot: str,
     shift: Shift,
     seconds: float,
-) -> list[WaveTour]:
-    """Tours planned with deadlines, in the order in which they should be taken."""
+    hear: Callable[[Callable[[], Sequence[WaveTour]]], None],
+) -> Sequence[WaveTour]:
+    """Tours planned with deadlines; `hear` may ask for those so far."""
     pickers = [Picker(str(n), round(ready)) for n, ready in enumerate(shift.ready_s or (0.0,))]
     timed = [
         msgspec.structs.replace(order, due_s=_from_now(order.due_s, shift)) for order in orders
     ]
     work = Work(setup_s=shift.setup_s, per_line_s=shift.per_line_s, walk_mm_s=shift.walk_mm_s)
-    plan = plan_wave(layout, timed, cart, pickers, work, depot, depot, MaxSeconds(seconds))
-    return sorted(plan.tours, key=lambda tour: (tour.start_s, tour.picker))
+
+    def heard(made: Callable[[], Wave]) -> None:
+        hear(lambda: made().tours)
+
+    stop = Heard(MaxSeconds(seconds), heard)
+    return plan_wave(layout, timed, cart, pickers, work, depot, depot, stop).tours
 
 
 def _from_now(due_s: int | None, shift: Shift) -> int | None:

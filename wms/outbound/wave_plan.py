@@ -23,10 +23,12 @@ from wms.outbound.wave_parts import (
     WaveOrder,
     WavePlan,
 )
-from wms.planning.batch import BatchLine, BatchOrder, Cart, Stowed, plan_batches
+from wms.planning.batch import BatchLine, BatchOrder, Cart, Stowed, Tour, plan_batches
+from wms.planning.pool import tell
 from wms.planning.route import plan_route
-from wms.planning.stop import MaxSeconds, NoImprovement, any_of
+from wms.planning.stop import Heard, MaxSeconds, NoImprovement, any_of
 from wms.planning.travel import Layout
+from wms.planning.wave import WaveTour
 
 CHUNK = 120  # cart loads batched together
 STALE_ROUNDS = 12
@@ -119,57 +121,91 @@ def plan_tours(problem: Problem, clock: Callable[[], float] = time.perf_counter)
     if problem.layout is None:
         return plan_simply(problem)
     end = last - (CHOOSING if problem.offers else 0.0) * problem.seconds
-    tours: list[PlannedTour] = []
+    told = _SoFar(problem, problem.layout, _chunks(cart_loads(problem)))
     stopped, method, shift = "nothing to do", "batched and routed", problem.shift
-    chunks = _chunks(cart_loads(problem))
-    for number, loads in enumerate(chunks):
-        share = (end - clock()) / (len(chunks) - number)
+    for number, loads in enumerate(told.chunks):
+        share = (end - clock()) / (len(told.chunks) - number)
         if number and share <= 0:
-            carts = _fill_carts(problem, loads)
-            found = [_routed(problem, problem.layout, cart) for cart in carts]
-            stopped = "time"
+            found, stopped = told.simple(number), "time"
         else:
             part = BATCHING if shift else 1.0
-            found, stopped = _batched(problem, problem.layout, loads, max(0.0, part * share))
+            found, stopped = _batched(told, loads, max(0.0, part * share))
         if shift is not None:
-            found, ready, joint = _in_time(problem, problem.layout, loads, found, shift, share)
+            found, ready, joint = _in_time(told, loads, found, shift, share)
             method = "batched, routed and sequenced for due times" if joint else method
             shift = msgspec.structs.replace(shift, ready_s=ready)
-        tours += found
-    nearer = choose_bins(problem, tours, last, clock)
-    method += ", bins chosen with the tours" if nearer != tours else ""
-    tours = nearer
-    metres = sum(tour.metres for tour in tours)
-    return WavePlan(tuple(tours), method, stopped, metres)
+        told.tours += found
+    tours = choose_bins(problem, told.tours, last, clock, told.hear_all)
+    method += ", bins chosen with the tours" if tours != told.tours else ""
+    return _plan(tours, method, stopped)
+
+
+def _plan(tours: Sequence[PlannedTour], method: str, stopped: str) -> WavePlan:
+    return WavePlan(tuple(tours), method, stopped, sum(tour.metres for tour in tours))
+
+
+class _SoFar:
+    """What is planned so far, told to whoever started this worker should it not live to the end."""
+
+    def __init__(self, problem: Problem, layout: Layout, chunks: list[list[_Load]]) -> None:
+        self.problem, self.layout, self.chunks = problem, layout, chunks
+        self.tours: list[PlannedTour] = []
+        self.known: dict[int, list[PlannedTour]] = {}
+
+    def simple(self, number: int) -> list[PlannedTour]:
+        """The loads of a group as they come, by shortest routes."""
+        if number not in self.known:
+            carts = _fill_carts(self.problem, self.chunks[number])
+            self.known[number] = [_routed(self.problem, self.layout, cart) for cart in carts]
+        return self.known[number]
+
+    def hear(self, loads: list[_Load], found: Callable[[], Sequence[PlannedTour]]) -> None:
+        """Tell of the tours of a group; those after it ride as they come."""
+
+        def made() -> WavePlan:
+            at = self.chunks.index(loads)
+            rest = [tour for k in range(at + 1, len(self.chunks)) for tour in self.simple(k)]
+            return _plan([*self.tours, *found(), *rest], "batched and routed", "so far")
+
+        tell(made)
+
+    def hear_all(self, tours: Sequence[PlannedTour]) -> None:
+        tell(lambda: _plan(tours, "batched and routed, bins chosen with the tours", "so far"))
 
 
 def _in_time(
-    problem: Problem, layout: Layout, loads: Sequence[_Load], found: list[PlannedTour],
-    shift: Shift, share: float,
+    told: _SoFar, loads: list[_Load], found: list[PlannedTour], shift: Shift, share: float
 ) -> tuple[list[PlannedTour], tuple[float, ...], bool]:
     """The tours in the order of their urgency; planned with deadlines where somebody is late.
 
     Also when the pickers are free after them, and whether the plan with deadlines was better.
     """
     due_s = {load.order.order_id: load.order.due_s for load in loads}
+    priority = {load.order.order_id: load.order.priority for load in loads}
 
     def works(tour: PlannedTour) -> tuple[float, list[int]]:
         return shift.tour_s(tour.metres, len(tour.tasks)), [order for _, order in tour.slots]
 
     found.sort(key=lambda tour: (_rank(tour, due_s), tour.tasks[0].pick.pick_sequence))
-    trial = try_out(found, works, shift, due_s)
+    trial = try_out(found, works, shift, due_s, priority)
     seconds = (1 - BATCHING) * share
     if not 0 < trial.late_orders <= HOPELESS * len(due_s) or seconds <= 0:
         return found, trial.ready_s, False
     of_name = {load.name: load for load in loads}
-    cart = Cart(problem.cart_slots)
-    planned = plan_due(layout, _orders(loads), cart, problem.depot, shift, seconds)
-    joint = [_planned(of_name, tour.orders, tour.stops, tour.distance_mm) for tour in planned]
-    joint.sort(key=lambda tour: _rank(tour, due_s))
-    better = try_out(joint, works, shift, due_s)
-    if better.cost < trial.cost and sum(better.ready_s) <= LONGER * sum(trial.ready_s):
-        return joint, better.ready_s, True
-    return found, trial.ready_s, False
+
+    def better(tours: Sequence[WaveTour]) -> tuple[list[PlannedTour], tuple[float, ...], bool]:
+        joint = [_planned(of_name, tour.orders, tour.stops, tour.distance_mm) for tour in tours]
+        joint.sort(key=lambda tour: _rank(tour, due_s))
+        now = try_out(joint, works, shift, due_s, priority)
+        if now.cost < trial.cost and sum(now.ready_s) <= LONGER * sum(trial.ready_s):
+            return joint, now.ready_s, True
+        return found, trial.ready_s, False
+
+    cart = Cart(told.problem.cart_slots)
+    return better(plan_due(
+        told.layout, _orders(loads), cart, told.problem.depot, shift, seconds,
+        lambda made: told.hear(loads, lambda: better(made())[0]),
+    ))  # fmt: skip
 
 
 def _rank(tour: PlannedTour, due_s: Mapping[int, int]) -> float:
@@ -197,17 +233,23 @@ def _chunks(loads: Sequence[_Load]) -> list[list[_Load]]:
 
 
 def _batched(
-    problem: Problem, layout: Layout, loads: Sequence[_Load], seconds: float
+    told: _SoFar, loads: list[_Load], seconds: float
 ) -> tuple[list[PlannedTour], str]:
-    stop = any_of(MaxSeconds(seconds), NoImprovement(STALE_ROUNDS))
-    cart = Cart(problem.cart_slots)
-    batches = plan_batches(layout, _orders(loads), cart, problem.depot, problem.depot, stop)
     of_name = {load.name: load for load in loads}
-    tours = [
-        _planned(of_name, tour.orders, tour.stops, 0 if tour.unreachable else tour.distance_mm)
-        for tour in batches.tours
-    ]
-    return tours, batches.stopped
+
+    def planned(tours: Sequence[Tour]) -> list[PlannedTour]:
+        return [
+            _planned(of_name, tour.orders, tour.stops, 0 if tour.unreachable else tour.distance_mm)
+            for tour in tours
+        ]
+
+    def heard(made: Callable[[], Sequence[Tour]]) -> None:
+        told.hear(loads, lambda: planned(made()))
+
+    stop = Heard(any_of(MaxSeconds(seconds), NoImprovement(STALE_ROUNDS)), heard)
+    cart, depot = Cart(told.problem.cart_slots), told.problem.depot
+    batches = plan_batches(told.layout, _orders(loads), cart, depot, depot, stop)
+    return planned(batches.tours), batches.stopped
 
 
 def _orders(loads: Sequence[_Load]) -> list[BatchOrder]:

@@ -10,7 +10,7 @@ A rule may also want to hear of the best plan so far (`Heard`); planners offer i
 import math
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -59,7 +59,7 @@ def seconds_left(watch: Watch) -> float:
     return math.inf if left is None else left()
 
 
-Hear: TypeAlias = Callable[[Callable[[], object]], None]
+Hear: TypeAlias = Callable[[Callable[[], Any]], None]
 
 
 class Heard(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Machine code for the planners, made or loaded before the first wave needs it."""
 
-from wms.planning import cartonize
+from wms.planning import cartonize, scattered
 from wms.planning.batch import BatchLine, BatchOrder, Cart, plan_batches
 from wms.planning.stop import MaxRounds
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
@@ -30,4 +30,5 @@ def warm_up() -> str:
         crew = [Picker("P1"), Picker("P2")]
         plan_wave(layout, orders, Cart(4, 100_000), crew, Work(), "DEPOT", "DEPOT", MaxRounds(1))
     cartonize.warm_up()
+    scattered.warm_up()
     return ", ".join(done)
