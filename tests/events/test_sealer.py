@@ -210,8 +210,27 @@ async def test_blocks_chain_and_tell_a_changed_event(own_bed: Bed):
         await tx.execute(sa.text("ALTER TABLE event_log DISABLE TRIGGER append_only"))
         await tx.execute(sa.text("UPDATE event_log SET data = '[]' WHERE pos = 7"))
         found = await verify_log(tx, own_bed.warehouse_id)
-    assert [(problem.kind, problem.where) for problem in found] == [("root", "block 2")]
+    event_id = await own_bed.value("SELECT event_id FROM event_log WHERE pos = 7")
+    assert [(problem.kind, problem.where) for problem in found] == [("root", "block 2, position 7")]
+    assert found[0].detail.startswith(f"evt_{event_id.hex} (order.updated) was written after")
     assert [flaw.check for flaw in await run_verify(own_bed.db)] == ["event log: root"]
+
+
+async def test_a_changed_event_that_nothing_gives_away_is_told_by_its_block(own_bed: Bed):
+    await _blocks(own_bed, 5)
+    async with own_bed.db.transaction() as tx:  # as in a restored database: all rows are anew
+        await tx.execute(sa.text("ALTER TABLE event_log DISABLE TRIGGER append_only"))
+        change = "UPDATE event_log SET data = CASE pos WHEN 3 THEN '[]' ELSE data END"
+        await tx.execute(sa.text(change))
+        found = await verify_log(tx, own_bed.warehouse_id)
+        assert [(each.where, each.detail) for each in found] == [
+            ("block 1", "some of the events 1 to 5 were changed")
+        ]
+        await tx.execute(sa.text("DELETE FROM event_log WHERE pos = 4"))
+        found = await verify_log(tx, own_bed.warehouse_id)
+    assert ("block 1, position 4", "the event is gone") in [
+        (each.where, each.detail) for each in found
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,19 @@
 
 Gapless positions, unique ids, gapless document versions per key, blocks that hash to their root and
 chain to the one before, and no committed event left behind in the outbox.
+
+A root proves that something in its block was changed, and not what. The database knows more: a row
+that is younger than its block was written after it was closed, and is named.
 """
+
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 
 from wms.db import Tx, row, rows
 from wms.events.blocks import Block, merkle_root
+from wms.events.envelope import public_id
 from wms.events.sealer import LEAVES
 
 SHOWN = 20  # problems of one kind that are told
@@ -92,10 +98,39 @@ BLOCKS = text(
     """
 )
 
+# Primary key of event_log. The rows of a block were there when it was closed; what restored a
+# database wrote all of them anew, and says nothing.
+CHANGED = text(
+    f"""
+    SELECT pos, event_id, type FROM (
+      SELECT e.pos, e.event_id, e.type, age(e.xmin) < age(b.xmin) AS younger,
+             bool_and(age(e.xmin) < age(b.xmin)) OVER () AS all_are
+        FROM seal_block b JOIN event_log e
+          ON e.warehouse_id = b.warehouse_id AND e.pos BETWEEN b.from_pos AND b.to_pos
+       WHERE b.warehouse_id = :warehouse_id AND b.block_no = :block_no) e
+     WHERE younger AND (NOT all_are OR :size = 1) ORDER BY pos LIMIT {SHOWN}
+    """
+)
+# Positions of a block that have no event.
+LOST = text(
+    f"""
+    SELECT p FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) p
+     WHERE NOT EXISTS (SELECT FROM event_log e
+                        WHERE e.warehouse_id = :warehouse_id AND e.pos = p)
+     ORDER BY p LIMIT {SHOWN}
+    """
+)
+
 TAIL = text(
     "SELECT block_no, block_hash AS hash, first_pos FROM seal_state"
     " WHERE warehouse_id = :warehouse_id"
 )
+
+
+class _Changed(msgspec.Struct):
+    pos: int
+    event_id: UUID
+    type: str
 
 
 class _Stored(msgspec.Struct):
@@ -162,10 +197,30 @@ async def verify_blocks(tx: Tx, warehouse_id: int) -> list[Problem]:
         }
         leaves = list((await tx.execute(LEAVES, values)).scalars())
         if stored.from_pos >= first and merkle_root(leaves) != stored.root:
-            problems.append(
-                Problem("root", where, f"events {stored.from_pos} to {stored.to_pos} were changed")
-            )
+            problems += await _what_changed(tx, warehouse_id, stored)
         previous, upto, number = stored.hash, stored.to_pos, stored.block_no
     if tail is not None and (tail.block_no, tail.hash) != (number, previous):
         problems.append(Problem("chain", f"block {tail.block_no}", "the last block is missing"))
     return problems[:SHOWN]
+
+
+async def _what_changed(tx: Tx, warehouse_id: int, block: _Stored) -> list[Problem]:
+    """The events of a block that are not as it was closed over them; the whole range, when nothing
+    tells them from the others."""
+    where = f"block {block.block_no}"
+    lost = {"warehouse_id": warehouse_id, "first": block.from_pos, "last": block.to_pos}
+    named = [
+        Problem("root", f"{where}, position {pos}", "the event is gone")
+        for pos in (await tx.execute(LOST, lost)).scalars()
+    ]
+    changed = await rows(
+        tx, CHANGED, _Changed, warehouse_id=warehouse_id, block_no=block.block_no,
+        size=block.to_pos - block.from_pos + 1,
+    )  # fmt: skip
+    named += [
+        Problem("root", f"{where}, position {each.pos}",
+                f"{public_id(each.event_id)} ({each.type}) was written after the block was closed")
+        for each in changed
+    ]  # fmt: skip
+    said = f"some of the events {block.from_pos} to {block.to_pos} were changed"
+    return named or [Problem("root", where, said)]
