@@ -35,7 +35,7 @@ async def shows(page, text):
 
 
 async def test_a_tour_is_picked(plain, shop):
-    await visit(plain, "/floor/pick/1")
+    await plain.goto("/floor/pick/1")
     for code in (bin_label(BINS[0]), ITEM, TOTE):  # the tote takes the quantity's default
         await scan(plain, code)
     await shows(plain, BINS[1])
@@ -50,14 +50,14 @@ async def test_a_tour_is_picked(plain, shop):
 
 
 async def test_enter_alone_takes_the_default(plain, shop):
-    await visit(plain, "/floor/pick/1")
+    await plain.goto("/floor/pick/1")
     for code in (bin_label(BINS[0]), ITEM, "", TOTE):
         await scan(plain, code)
     assert shop.acts[0].scans == (bin_label(BINS[0]), ITEM, "", TOTE)
 
 
 async def test_a_wrong_scan_is_said_and_undo_takes_a_scan_back(plain, shop):
-    await visit(plain, "/floor/pick/1")
+    await plain.goto("/floor/pick/1")
     await scan(plain, bin_label(BINS[1]))
     await expect(plain.locator("#urgent")).to_contain_text("Go back and scan A-04-2.")
     await scan(plain, bin_label(BINS[0]))
@@ -67,7 +67,7 @@ async def test_a_wrong_scan_is_said_and_undo_takes_a_scan_back(plain, shop):
 
 
 async def test_a_way_out_by_button_and_back(plain, shop):
-    await visit(plain, "/floor/pick/1")
+    await plain.goto("/floor/pick/1")
     await plain.click("#more summary")
     await press(plain, "#paths [value='short']")
     await shows(plain, "How many are there?")
@@ -78,21 +78,21 @@ async def test_a_way_out_by_button_and_back(plain, shop):
 
 
 async def test_receiving_keeps_the_license_plate(plain, shop):
-    await visit(plain, "/floor/receive/1")
+    await plain.goto("/floor/receive/1")
     for code in ("PEN", "3", LP, "PEN", "4"):
         await scan(plain, code)
     assert [act.scans for act in shop.acts] == [("PEN", "3", LP), ("PEN", "4", LP)]
 
 
 async def test_choices_are_buttons(plain, shop):
-    await visit(plain, "/floor/count/1")
+    await plain.goto("/floor/count/1")
     await scan(plain, bin_label("C-01-1"))
     await press(plain, "#choices [value='EMPTY']")
     assert shop.acts[0].scans == (bin_label("C-01-1"), "EMPTY")
 
 
 async def test_the_same_form_sent_twice_is_one_act(plain, shop):
-    await visit(plain, "/floor/pick/1")
+    await plain.goto("/floor/pick/1")
     await scan(plain, bin_label(BINS[0]))
     await scan(plain, ITEM)
     await scan(plain, TOTE)
@@ -103,7 +103,7 @@ async def test_the_same_form_sent_twice_is_one_act(plain, shop):
 
 
 async def test_login_is_two_plain_forms(plain, shop):
-    await visit(plain, "/floor/login?next=/floor/pick/1")
+    await plain.goto("/floor/login?next=/floor/pick/1")
     await scan(plain, label("BD", "ANA"))
     await plain.fill("#pin", "4711")
     await press(plain, "#actions button")
