@@ -126,8 +126,7 @@ def fill_blocks(order, goods, box, limits, support_min, style, placed, taken):
     best = np.empty(6, np.int64)
     room = np.empty(3, np.int64)
     grid = np.empty(3, np.int64)
-    blocks = 0
-    count = 0
+    blocks, count = 0, 0
     weight_left, volume_left = limits[0], limits[1]
     taken[:n] = 0
     j = 0
