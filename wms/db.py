@@ -4,6 +4,7 @@
 test); nothing below ever commits. Raise = roll back, return = commit.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -85,6 +86,7 @@ class Db:
             pool_timeout=10,
         )
         self._hot: asyncpg.Pool | None = None
+        self._hot_opens = asyncio.Lock()
         self._memories: dict[type[Any], Any] = {}
 
     def memory(self, kind: type[T]) -> T:
@@ -119,11 +121,12 @@ class Db:
 
     async def hot(self) -> asyncpg.Pool:
         """The small raw pool of the hot statements; connections keep no session state."""
-        if self._hot is None:
-            self._hot = await asyncpg.create_pool(
-                self.url, min_size=1, max_size=self.pool_size, reset=_keep
-            )
-        return self._hot
+        async with self._hot_opens:  # two first callers would each open one, and lose one
+            if self._hot is None:
+                self._hot = await asyncpg.create_pool(
+                    self.url, min_size=1, max_size=self.pool_size, reset=_keep
+                )
+            return self._hot
 
     async def close(self) -> None:
         if self._hot is not None:
