@@ -73,6 +73,14 @@ async def test_a_gap_is_somebodys_exception_until_the_range_is_compared_and_equa
     consumer.held = whole
     await consumer.find_missing(1, 300)
     assert await w.scalar(world, state) == "resolved 1"
+    ahead = {"ranges": [{"from_pos": 250, "to_pos": 900, "hash": "00"}]}
+    await partner.post(COMPARE, json=ahead)  # of what has not come yet nothing can differ
+    assert await w.scalar(world, state) == "open 2"
+    await consumer.find_missing(250, 300)
+    assert await w.scalar(world, state) == "resolved 2"
+    ahead = {"ranges": [{"from_pos": 301, "to_pos": 900, "hash": "00"}]}
+    await partner.post(COMPARE, json=ahead)
+    assert await w.scalar(world, state) == "resolved 2"
 
 
 async def test_ids_that_the_log_does_not_have_are_named(

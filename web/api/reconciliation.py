@@ -103,7 +103,7 @@ async def compare_stream(request: REQUEST) -> Response[Any]:
         differing = await streams.compare(tx, partner.stamp, body.ranges, owners)
     async with partner.db.transaction() as tx:
         await streams.note_compared(
-            tx, partner.stamp, partner.client.code, body.ranges, differing
+            tx, partner.stamp, partner.client.code, body.ranges, differing, head
         )
     return json(Compared(equal=not differing, head_pos=head.head_pos, differing=differing))
 

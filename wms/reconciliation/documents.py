@@ -218,6 +218,11 @@ BACKLOG = text(
        WHERE l.warehouse_id = :warehouse_id AND l.state = 'failed'
          AND {_OF_OWNER.format(column="l.owner")}
        UNION ALL
+      SELECT 'refused_document', e.opened_at FROM exception e
+       WHERE e.warehouse_id = :warehouse_id AND e.state = 'open'
+         AND e.code IN ('document_refused', 'document_unfinished', 'lines_refused', 'file_failed')
+         AND {_OF_OWNER.format(column="e.owner")}
+       UNION ALL
       SELECT 'dead_letter', coalesce(p.first_failed_at, :at) FROM parked p
        WHERE p.warehouse_id = :warehouse_id AND p.state = 'dead' AND {_ALL_OWNERS}
        UNION ALL

@@ -69,6 +69,7 @@ async def prove(tx: Tx, stamp: Stamp) -> int:
         Found(
             subject=f"stock/{each.owner}/{each.sku}/{each.status}", owner=each.owner,
             facts={"balances": each.balances, "movements": each.movements},
+            screen="/office/reconciliation",
         )
         for each in await rows(tx, GAPS, _Gap, warehouse_id=stamp.warehouse_id)
     ]  # fmt: skip

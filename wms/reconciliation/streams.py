@@ -223,22 +223,29 @@ GAP = text(
 
 
 async def note_compared(
-    tx: Tx, stamp: Stamp, consumer: str, ranges: Sequence[Range], differing: Sequence[Differing]
-) -> None:
+    tx: Tx, stamp: Stamp, consumer: str, ranges: Sequence[Range], differing: Sequence[Differing],
+    head: Head,
+) -> None:  # fmt: skip
     """A consumer that differs is an exception until it compares the same range and is equal.
 
+    The gap is what of it the log holds: what was let go, or has not come yet, nobody can compare.
     Looking closer at a known gap is no news. Emits exception.opened, exception.resolved.
     """
     subject = f"consumer/{consumer}"
     gap = await row(tx, GAP, _Gap, warehouse_id=stamp.warehouse_id, subject=subject)
-    if differing:
-        low = min(each.from_pos for each in differing)
-        high = max(each.to_pos for each in differing)
+    spans = [
+        (max(each.from_pos, head.first_pos), min(each.to_pos, head.head_pos)) for each in differing
+    ]
+    spans = [(low, high) for low, high in spans if low <= high]
+    if spans:
+        low, high = min(low for low, _ in spans), max(high for _, high in spans)
         if gap is None or low < gap.from_pos or high > gap.to_pos:
             facts = {"from_pos": min(low, gap.from_pos) if gap else low,
                      "to_pos": max(high, gap.to_pos) if gap else high}  # fmt: skip
-            await life.open_exception(tx, stamp, "stream_gap", subject, facts)
-    elif gap is not None and _cover(ranges, gap.from_pos, gap.to_pos):
+            await life.open_exception(
+                tx, stamp, "stream_gap", subject, facts, screen="/office/reconciliation"
+            )
+    elif gap is not None and _cover(ranges, max(gap.from_pos, head.first_pos), gap.to_pos):
         cure = "The consumer compared the range again and holds the same."
         await life.resolve_cured(tx, stamp, "stream_gap", subject, cure)
 
