@@ -15,7 +15,7 @@ from wms.planning.stop import MaxRounds, MaxSeconds, StopRule, any_of
 
 ROUNDS = 20
 LATEST = 2.0  # times the time allowed: no more plans from there
-LOOK_S = 0.0005  # a search takes about so long for each piece before it can be stopped
+LOOK_S = 0.00005  # for each piece: with less time a search ends behind the first plan
 SHARES = 3  # a large order may take so many shares of the time
 
 

@@ -5,6 +5,7 @@ in the time a person waits for a page); where the planner has no time, its walks
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from wms.db import Db, Tx, rows
 from wms.inventory import allocations
+from wms.inventory.allocations import Stock, Take
 from wms.masterdata.floor_plan import load_layout
 from wms.outbound import rules, wave_sql
 from wms.outbound.allocation import Line
@@ -19,15 +21,8 @@ from wms.outbound.floor_work import Floor, load_floor, shift_of
 from wms.outbound.forecast import Forecast, Trip, predict
 from wms.outbound.orders import standing
 from wms.outbound.rules import Demand
-from wms.outbound.wave_plan import (
-    Pick,
-    Problem,
-    WaveOrder,
-    WavePlan,
-    first_rank,
-    plan_simply,
-    plan_tours,
-)
+from wms.outbound.wave_parts import Offer, Pick, Problem, WaveOrder, WavePlan
+from wms.outbound.wave_plan import first_rank, plan_simply, plan_tours
 from wms.outbound.wave_problem import get_setting
 from wms.planning.pool import PlanFailed, PlanTimeout, offload
 from wms.stamp import Stamp
@@ -160,8 +155,9 @@ async def _problem(tx: Tx, stamp: Stamp, order_ids: Sequence[int], floor: Floor)
         size = sizes.get(stock.item_id, _Sizes(stock.item_id, 0, 0, 0, 0))
         picks.append(Pick(
             allocation_id=number, order_id=order_of[take.order_line_id],
-            order_line_id=take.order_line_id, bin_id=stock.bin_id, lot_id=stock.lot_id,
-            lpn_id=stock.lpn_id, pick_sequence=stock.pick_sequence, qty=take.qty,
+            order_line_id=take.order_line_id, bin_id=stock.bin_id, balance_id=stock.balance_id,
+            lot_id=stock.lot_id, lpn_id=stock.lpn_id, pick_sequence=stock.pick_sequence,
+            qty=take.qty,
             **msgspec.structs.asdict(size),
         ))  # fmt: skip
     setting = await get_setting(tx, stamp)
@@ -172,4 +168,22 @@ async def _problem(tx: Tx, stamp: Stamp, order_ids: Sequence[int], floor: Floor)
         cart_slots=setting.cart_slots, tote_mm3=setting.tote_mm3, tote_g=setting.tote_g,
         seconds=min(LOOK_S, setting.plan_seconds),
         shift=shift_of(stamp.at.timestamp(), floor, first_rank(orders)),
+        offers=_offers(stocks, takes),
+    )  # fmt: skip
+
+
+def _offers(stocks: Sequence[Stock], takes: Sequence[Take]) -> tuple[Offer, ...]:
+    """What tours may choose from: stock that rotation holds equal to what was taken."""
+    taken = Counter[int]()
+    for take in takes:
+        taken[take.balance_id] += take.qty
+    kinds: dict[tuple[int, int | None, rules.Rank], list[Stock]] = {}
+    for stock in stocks:
+        kinds.setdefault((stock.item_id, stock.lot_id, rules.rank(stock)), []).append(stock)
+    chosen = [mates for mates in kinds.values() if any(taken[each.balance_id] for each in mates)]
+    return tuple(
+        Offer(balance_id=each.balance_id, kind=kind, bin_id=each.bin_id, lpn_id=each.lpn_id,
+              pick_sequence=each.pick_sequence, free=each.free - taken[each.balance_id])
+        for kind, mates in enumerate(chosen) if len(mates) > 1
+        for each in mates
     )  # fmt: skip

@@ -29,7 +29,8 @@ from wms.outbound.allocation import Line, allocate_lines, sum_by_line
 from wms.outbound.carton_plan import BoxProblem, PlannedCarton, plan_boxes
 from wms.outbound.order_events import OrderHead, bump_all, order_event, take_orders
 from wms.outbound.orders import lock_items
-from wms.outbound.wave_plan import Problem, WavePlan, plan_simply, plan_tours
+from wms.outbound.wave_parts import Problem, WavePlan
+from wms.outbound.wave_plan import plan_simply, plan_tours
 from wms.outbound.wave_problem import load_boxes, load_problem
 from wms.outbound.wave_tours import Left, Wave, order_doc, write_wave
 from wms.planning.pool import PlanFailed, PlanTimeout, offload
@@ -165,7 +166,7 @@ async def finish_wave(db: Db, stamp: Stamp, wave_id: int) -> Wave:
 
 
 async def _plan(problem: Problem) -> WavePlan:
-    """The best plan in the time allowed, else the simple one."""
+    """The best plan in the time allowed or so far, else the simple one."""
     if not problem.picks:
         return plan_simply(problem)
     try:
