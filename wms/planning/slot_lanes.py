@@ -54,11 +54,13 @@ LANES = 32
 # gaps, the highest stop below a wall and the lowest above it.
 NOT, BOTTOM, TOP, GAP = 0, 3, 4, 5
 LOW, HIGH, WIDE, NEXT_WIDE, UNDER, OVER, ROWS = range(6, 13)
+# Rows after those, for pricing: six ways to walk a slot, and the stop before.
+WAYS, BEFORE, PRICE_ROWS = 0, 6, 7
 
 
 def lane_work(states: int) -> np.ndarray:
     """Scratch space for one group of lanes."""
-    return np.zeros((2 * states + ROWS + 8, LANES), np.int64)
+    return np.zeros((2 * states + ROWS + PRICE_ROWS, LANES), np.int64)
 
 
 @kernel

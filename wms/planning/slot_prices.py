@@ -27,6 +27,7 @@ from wms.planning.floor import (
 )
 from wms.planning.jit import kernel
 from wms.planning.slot_lanes import (
+    BEFORE,
     BOTTOM,
     GAP,
     HIGH,
@@ -36,6 +37,7 @@ from wms.planning.slot_lanes import (
     ROWS,
     TOP,
     UNDER,
+    WAYS,
     WIDE,
     begin,
     fill,
@@ -44,9 +46,6 @@ from wms.planning.slot_lanes import (
     walk_doors,
     walk_slot,
 )
-
-# Scratch rows of pricing, after those of walking: five ways to walk a slot, the stop before.
-WAYS, BEFORE, PRICE_ROWS = 0, 6, 7
 
 
 @kernel
