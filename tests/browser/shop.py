@@ -92,6 +92,22 @@ COUNT = Step(
 )  # fmt: skip
 
 
+def pack(left: int) -> Step:
+    return Step(
+        ref="pack/1",
+        version=1,
+        title="Pack SO-1001",
+        qty=f"{left} left",
+        repeat=True,
+        keep=("tote",),
+        questions=(
+            Q(fact="tote", ask="Scan the tote", show=TOTE, accepts={TOTE: {"tote": "5"}}),
+            Q(fact="item", ask="Scan each item",
+              accepts={ITEM: {"item": "9"}, "PEN": {"item": "3"}}),
+        ),
+    )  # fmt: skip
+
+
 class Shop:
     """What the server knows, and how it is to misbehave."""
 
@@ -116,6 +132,10 @@ class Shop:
             return Packet(flow=flow, title="Receive", steps=(RECEIVE,), here=here)
         if flow == "count":
             return Packet(flow=flow, title="Count", steps=(COUNT,), here=here, total=1)
+        if flow == "pack":
+            left = 5 - sum(act.ref == "pack/1" for act in self.acts)
+            return Packet(flow=flow, title="Pack", steps=(pack(left),), here=here,
+                          done=5 - left, total=5)  # fmt: skip
         steps = tuple(self.tours[ident])
         total = {"1": 3, "2": 1}[ident]
         return Packet(flow=flow, title="Pick", steps=steps, here=here, after="/floor/next",
@@ -130,7 +150,8 @@ class Shop:
 
     def _judged(self, act: Act) -> Answer:
         step = next((each for tour in self.tours.values() for each in tour if each.ref == act.ref),
-                    {"receive/1": RECEIVE, "count/1": COUNT}.get(act.ref))  # fmt: skip
+                    {"receive/1": RECEIVE, "count/1": COUNT, "pack/1": pack(5)}.get(act.ref)
+                    )  # fmt: skip
         if act.ref in self.refuse:
             return Answer(ok=False, say=self.refuse[act.ref], tone="wrong", code="Refused")
         if step is None:

@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.browser.rig import heard, trigger, visit, wait_for
+from tests.browser.rig import heard, reload, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -177,6 +177,29 @@ async def test_receiving_repeats_and_keeps_the_license_plate(page, shop):
         ("PEN", "3", LP1), ("PEN", "4", LP1), ("PEN", "5", LP2),
     ]  # fmt: skip
     assert "care" in await heard(page)
+
+
+async def test_what_is_left_to_pack_goes_down_before_any_answer(page, shop, air):
+    await visit(page, "/floor/pack/1")
+    number, progress = page.locator("#number"), page.locator("#progress")
+    await trigger(page, TOTE)
+    await trigger(page, ITEM)
+    await expect(number).to_have_text("4")
+    await wait_for(lambda: len(shop.acts) == 1)
+    air.cut()
+    await trigger(page, "PEN")
+    await trigger(page, ITEM)
+    await expect(number).to_have_text("2")
+    await expect(progress).to_have_text("3 of 5")
+    await page.keyboard.press("F2")  # the tote
+    await page.keyboard.press("F2")  # and the item that was not sent
+    await expect(number).to_have_text("3")
+    air.heal()
+    await wait_for(lambda: len(shop.acts) == 2)
+    await expect(page.locator("#waiting")).to_have_text("")
+    await reload(page)
+    await expect(number).to_have_text("3")
+    await expect(progress).to_have_text("2 of 5")
 
 
 async def test_choices_are_big_buttons(page, shop):

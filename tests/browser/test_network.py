@@ -134,6 +134,30 @@ async def test_the_copy_stands_in_for_a_page_that_broke_off(page, shop, air):
     await wait_for(lambda: refs(shop), ["pick/1"])
 
 
+async def test_a_page_that_broke_off_on_its_first_visit_is_loaded_again(page, shop, air):
+    for ident, fault in (("1", "<main>"), ("2", 'id="words"'), ("2", "</body>")):
+        air.break_at(fault)
+        await page.goto(f"/floor/pick/{ident}", wait_until="commit")
+        await wait_for(lambda: air.fault, b"")
+        await expect(page.locator("#keys")).to_be_visible()  # the script has taken over
+        await shows(page, BINS[0] if ident == "1" else BINS[1])
+
+
+async def test_an_answer_that_comes_while_something_is_looked_up_is_told_there(page, shop, air):
+    shop.refuse["pick/1"] = "Order SO-1 was cancelled."
+    await visit(page, "/floor/pick/1")
+    air.cut()
+    await pick_one(page, BINS[0])
+    await expect(page.locator("#waiting")).to_have_text("1")
+    await page.keyboard.press("F3")
+    air.heal()
+    shop.delay = 0.5
+    await trigger(page, "MUG-BLU")
+    await page.wait_for_url("**/floor/scan")
+    await expect(page.locator("#urgent")).to_have_text(shop.refuse["pick/1"])
+    assert await heard(page) == ["wrong"]
+
+
 async def test_a_refusal_after_the_fact_stops_and_says_why(page, shop, air):
     shop.refuse["pick/1"] = "Order SO-1 was cancelled. Put 6 mugs back into A-04-2."
     await visit(page, "/floor/pick/1")

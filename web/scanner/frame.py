@@ -49,8 +49,8 @@ WORDS = {
     "care": "Careful",
     "stored": "Stored",
     "lost": "Stop",
-    "call": "Your lead calls",
 }
+SILENT = {"tone": "", "word": "", "text": ""}  # a strip with nothing to say yet
 # The sentences of refusals, once: the device says exactly what the server says.
 SAYINGS = {
     kind.__name__: kind.say
@@ -207,7 +207,7 @@ def render_hub(hub: Hub) -> str:
 
 def render_inquiry(inquiry: Inquiry, *, user_initials: str, back: str = "/floor") -> str:
     return render("floor/inquire.html", inquiry=inquiry, initials=user_initials, back=back,
-                  words_json=_embedded({"words": WORDS, "say": SAYINGS}))  # fmt: skip
+                  strip=SILENT, words_json=_embedded({"words": WORDS, "say": SAYINGS}))  # fmt: skip
 
 
 def render_message(
@@ -216,7 +216,7 @@ def render_message(
 ) -> str:  # fmt: skip
     """A page that says one thing and leads on."""
     return render("floor/message.html", title=title, text=text, next_url=next_url, word=word,
-                  tone=tone, initials=user_initials,
+                  tone=tone, initials=user_initials, strip=SILENT,
                   words_json=_embedded({"words": WORDS, "say": SAYINGS}))  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-// Eight outcomes and a soft tick, each with its own rhythm for ear and skin. `feedback(outcome)` is
+// Seven outcomes and a soft tick, each with its own rhythm for ear and skin. `feedback(outcome)` is
 // the only way to either; tests listen to the event it sends.
 
 // [vibration, ...tones]; a tone is [Hz, start ms, length ms, wave, loudness].
@@ -10,7 +10,6 @@ const OUTCOMES = {
   care: [[60, 60, 60], [700, 0, 90], [1400, 130, 90]],
   stored: [[30], [1400, 0, 60], [500, 110, 25, "square", 0.15]],
   lost: [[400], [600, 0, 190, "triangle"], [420, 200, 190, "triangle"], [260, 400, 350]],
-  call: [[100, 80, 100, 80, 100], [300, 0, 50, "square"], [300, 180, 50, "square"], [300, 360, 50]],
   tick: [[], [500, 0, 20, "square", 0.12]],
 };
 

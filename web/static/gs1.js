@@ -1,7 +1,7 @@
 // GS1 element strings, as biip reads them for wms/barcodes.py: a string that does not parse whole
 // is no GS1 string. `AIS` is the table of application identifiers: which, then the form of the
-// value: n digits, x the 82 characters, D a date that must exist. Identifiers that no warehouse
-// prints share a wide form: every right string is read as biip reads it, and some wrong ones that
+// value: n digits, x the 82 characters, D a date that must exist. Identifiers that tell the floor
+// nothing share a wide form: every right string is read as biip reads it, and some wrong ones that
 // biip refuses pass here, for the server to refuse.
 
 const AIS = `00 n18
@@ -9,16 +9,12 @@ const AIS = `00 n18
 10|2[12] x20
 1[1-35-7] n6D
 20 n2
-235|24[0-3]|25[013-5]|40[013] x30
 30|37 n0,8
 3(?:1[0-6]|[246]\\d|[35][0-7]|95)[0-5] n6
-39(?:[0-3]\\d|4[0-3]) n1,18
-402 n17
 41[0-7] n13
-42[0-7] x15
-71[0-7] x20
-43(?:[01]\\d|2[0-6]|3[0-3])|70(?:0[1-9]|1[01]|2[0-3]|3\\d|4[01]) x90
-72(?:3\\d|4[0-2]|5\\d)|80(?:0[1-9]|1[0-47-9]|2[06]|30|4[0-3])|811[0-2]|8200|9\\d x90`;
+235|24[0-3]|25[013-5]|40[0-3]|42[0-7]|71[0-7]|9\\d x90
+39(?:[0-3]\\d|4[0-3])|43(?:[01]\\d|2[0-6]|3[0-3])|72(?:[35]\\d|4[0-2]) x90
+70(?:0[1-9]|1[01]|2[0-3]|3\\d|4[01])|80(?:0[1-9]|1[0-47-9]|2[06]|30|4[0-3])|811[0-2]|8200 x90`;
 
 let rules;
 

@@ -10,11 +10,19 @@ import { command, defaultOf, keptAfter, keptInstead, questionsOf, walk, withKept
 const TWICE = 250; // ms within which the same code is a double trigger
 const HOLD = 1500; // ms that scans wait for the answer of a way out, or of the last step
 
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const whole = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
+// This script runs while the page still arrives. Of one that broke off nothing more comes, not even
+// an event: it is loaded again.
+for (let size; document.readyState === "loading" || !$("words"); size = document.all.length) {
+  if (size === document.all.length) location.reload();
+  await Promise.race([whole, wait(2000)]);
+}
+
 const field = $("scan");
 const form = $("act");
 const SAFE = "No network. Your confirmed work is safe.";
 const END = { title: "All done here", questions: [] };
-if (!$("words")) setTimeout(() => location.reload(), 2000); // the page broke off on its way
 const json = (id, doc) => JSON.parse(doc.getElementById(id).textContent);
 const { words, say: sayings } = json("words", document);
 const who = document.body.dataset.who;
@@ -22,6 +30,7 @@ const who = document.body.dataset.who;
 let packet; // null on plain pages
 let index = 0; // of the open step; packet.steps.length when all are done
 let done = 0; // as the progress shows it
+let again = 0; // how often a repeated step was done since its packet was made
 let now = { path: "", scans: [], kept: {} };
 let look = false; // the next scan is looked up
 let full = ""; // why the outbox takes no more
@@ -106,6 +115,7 @@ async function undo() {
     const at = row ? packet.steps.findIndex((each) => each.ref === row.ref) : -1;
     if (at < 0) return tell("care", "Sent already. Nothing is left to take back.");
     if (at !== index) done--;
+    else if (!row.path) again--;
     index = at;
     now = { ...now, path: row.path, scans: row.scans.slice(0, -1) };
   }
@@ -124,7 +134,7 @@ async function confirm() {
   if (!repeat) {
     index++;
     done++;
-  }
+  } else if (!path) again++;
   if (step()) now.scans = withKept(step().questions, [], now.kept);
   const outcome = box.state.failing ? "stored" : step() ? "step_done" : "task_done";
   tell(outcome, scans.at(-1) || title);
@@ -137,7 +147,6 @@ async function confirm() {
 
 const answers = new Map();
 const answerOf = ({ key }) => new Promise((resolve) => answers.set(key, resolve));
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What the server says of an act counts, whatever was shown before. */
 async function onAnswer(row, answer) {
@@ -174,12 +183,14 @@ function load(url) {
 async function replace(url) {
   clearTimeout(retry);
   const asked = Date.now();
-  const page = await fetchPage(url);
-  if (page?.doc?.getElementById("packet")) {
+  try {
+    const page = await ask(url, 6000, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (page.status >= 500) throw page;
+    const doc = new DOMParser().parseFromString(await page.text(), "text/html");
+    if (!page.ok || !doc.getElementById("packet")) return location.assign(page.url);
     history.replaceState(null, "", page.url);
-    await begin(page.doc, asked);
-  } else if (page) location.assign(page.url);
-  else {
+    await begin(doc, asked);
+  } catch {
     stranded();
     retry = setTimeout(load, 3000, url);
   }
@@ -189,28 +200,19 @@ function stranded() {
   if (packet && !step()) say("stored", words.stored, `${SAFE} The next work needs Wi-Fi.`);
 }
 
-async function fetchPage(url) {
-  try {
-    const response = await ask(url, 6000, { headers: { Accept: "text/html" }, cache: "no-store" });
-    if (response.status >= 500) return null;
-    const doc = new DOMParser().parseFromString(await response.text(), "text/html");
-    return { url: response.url, doc: response.ok && doc };
-  } catch {
-    return null;
-  }
-}
-
 /** Takes up the packet of a page: less the acts this device did since the page was made. */
 async function begin(doc, time) {
   const before = step();
   const { key, asked = time, ...posted } = json("now", doc);
   packet = { steps: [], done: 0, ...json("packet", doc) };
   const rows = await box.since(packet.here, key, asked);
-  const did = ({ ref, version, repeat }) =>
-    !repeat && rows.some((row) => row.ref === ref && row.version === version);
+  const acts = ({ ref, version }) =>
+    rows.filter((row) => row.ref === ref && row.version === version);
+  const did = (each) => !each.repeat && acts(each).length;
   done = packet.done + packet.steps.filter(did).length;
   index = packet.steps.findIndex((each) => !did(each));
   if (index < 0) index = packet.steps.length;
+  again = acts(step() ?? END).filter(({ path }) => !path).length;
   const same = (other) => step() && other?.ref === step().ref && other.version === step().version;
   const half = JSON.parse(sessionStorage.half ?? "{}");
   if (posted.scans.length || posted.path) now = posted;
@@ -226,7 +228,7 @@ async function begin(doc, time) {
 
 function update() {
   look = false;
-  const { kind, choices } = showStep(packet, step() ?? END, { ...now, done }) ?? {};
+  const { kind, choices } = showStep(packet, step() ?? END, { ...now, done, again }) ?? {};
   pad((kind === "qty" || kind === "date") && $("accept").hidden && !choices);
   field.inputMode = kind === "text" ? "text" : "none";
   const { ref, version } = step() ?? END;
@@ -291,11 +293,10 @@ addEventListener("click", (event) => {
 // ---- start
 
 function uuid7() {
-  const hex = (number) => number.toString(16).padStart(4, "0");
   const time = Date.now().toString(16).padStart(12, "0");
-  const [a, b, ...rest] = crypto.getRandomValues(new Uint16Array(5));
-  const fixed = [hex((a & 0xfff) | 0x7000), hex((b & 0x3fff) | 0x8000)];
-  return [time.slice(0, 8), time.slice(8), ...fixed, rest.map(hex).join("")].join("-");
+  const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] % 16).toString(16);
+  const random = "7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, digit);
+  return `${time.slice(0, 8)}-${time.slice(8)}-${random}`;
 }
 
 const box = await openOutbox({

@@ -23,8 +23,9 @@ function size(text) {
   return SIZES.find(fits)[2];
 }
 
-/** Shows a step, and gives its open question. */
-export function showStep(packet, step, { path, scans, done }) {
+/** Shows a step, and gives its open question. A repeated step that asks for no number does one
+    thing each time: what is left goes down by the times it was done `again`. */
+export function showStep(packet, step, { path, scans, done, again }) {
   const questions = questionsOf(step, path);
   const { facts, open } = walk(questions, scans);
   const way = step.paths?.find((each) => each.code === path);
@@ -33,24 +34,26 @@ export function showStep(packet, step, { path, scans, done }) {
   const verb = way?.word ?? ((open && !Object.keys(facts).length && step.verb) || "");
   const twice = open?.ask.toLowerCase().startsWith(verb.toLowerCase());
   const [, number, unit] = /^(\S*) ?(.*)/.exec(step.qty ?? "");
-  const keyed = !way && facts[questions.find(({ kind }) => kind === "qty")?.fact];
+  const amount = step.questions.find(({ kind }) => kind === "qty");
+  const keyed = !way && facts[amount?.fact];
+  const more = step.repeat && !amount ? again : 0;
   const choices = open?.choices ?? [];
   const title = step.title || packet.title;
 
   document.title = title;
   write({
     title,
-    progress: packet.total ? `${done} of ${packet.total}` : "",
+    progress: packet.total ? `${done + more} of ${packet.total}` : "",
     verb: twice ? "" : verb,
     ask: open && open.ask !== show ? open.ask : "",
     show,
     name: step.name ?? "",
     note: step.note ?? "",
-    number: (number && keyed) || number,
+    number: more && number > 0 ? `${Math.max(0, number - more)}` : (number && keyed) || number,
     unit,
     accepts: worded(open, fallback),
   });
-  $("done").value = done;
+  $("done").value = done + more;
   $("show").dataset.size = size(show);
   $("accept").hidden = !fallback;
   $("leave").hidden = !way;
