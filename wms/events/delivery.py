@@ -19,7 +19,7 @@ from wms.events.bodies import Request, pack, unpack
 from wms.events.catalog import TYPES
 from wms.events.egress import Egress
 from wms.events.envelope import LogRow
-from wms.events.leases import EndpointRow, Held, LeaseLost, fence
+from wms.events.leases import EndpointRow, Held, LeaseLost, fence, require_held
 from wms.events.links import Links
 from wms.events.masks import Mask
 from wms.events.outcomes import Batch
@@ -70,17 +70,16 @@ class Delivery:
         self.retries = Retries(db, self.place, tuning, self.window)
         self.replay = Replaying(db, self.place, self.window, self.subscription)
         self.batch = Batch()
-        self.stopping = False
+        self.stopping = self.at_head = False
         self.woken = asyncio.Event()
         self.lease_until = time.monotonic() + tuning.lease_s
-        self.at_head = False
         self._written = {lane.lane: lane.pos for lane in held}
-        self._batch_since = self._flushed_at = 0.0
+        self._batch_since = self._read_at = 0.0
         self._inflight: set[asyncio.Task[None]] = set()
-        self._read_at = 0.0
-        self._asked_at = time.monotonic()  # what was looked at since then is what we want to know
+        # What was looked at since `_asked_at` is what we want to know.
+        self._asked_at = self._placed_at = time.monotonic()
         self._request_max = endpoint.max_batch if endpoint.mode == "batch" else 1
-        self._tokens, self._tokens_at = 1.0, time.monotonic()
+        self._tokens, self._tokens_at = 1.0, self._asked_at
         self._health = health_log.HealthLog(self.warehouse_id, endpoint)
 
     def wake(self, parked: bool = False) -> None:
@@ -267,7 +266,6 @@ class Delivery:
     def _settle_one(self, item: Item, outcome: Outcome, verdict: Verdict) -> bool:
         """True when the key may go on inside this request."""
         if verdict is Verdict.OK and outcome.outcome == rules.OK:
-            self.batch.delivered += 1
             self._delivered(item)
             return True
         if verdict in (Verdict.OK, Verdict.MESSAGE, Verdict.FINAL):
@@ -281,7 +279,7 @@ class Delivery:
 
     def _delivered(self, item: Item) -> None:
         if item.trigger == "replay":
-            self.replay.answered()
+            self.replay.answered(item)
         if item.parked:
             self.batch.unpark(item)
             self.retries.answered(item, go_on=True)
@@ -331,47 +329,47 @@ class Delivery:
         if head is None or head.state != SENDING:
             return
         late = time.monotonic() - head.began > self.tuning.soft_deadline_s
-        if (
-            late
-            and self._request_max == 1
-            and self.window.done_behind() >= self.tuning.soft_backlog
-        ):
+        most = self.tuning.soft_backlog
+        if late and self._request_max == 1 and self.window.done_behind() >= most:
             self._park(head, "inflight", None, None)
             self._block(head)
 
     # ---- writing -------------------------------------------------------------------------------
 
     async def _flush_if_due(self) -> None:
-        """Many answers, one transaction; what was only passed by can wait longer."""
+        """Many answers, one transaction; the cursor goes on less often than attempts are added."""
         now = time.monotonic()
-        waiting = len(self.batch.attempts) + self.batch.delivered + len(self.batch.parks)
-        late = self._batch_since and now - self._batch_since >= self.tuning.flush_s
-        idle = not self._inflight and not self.window.has_ready()
-        passed = self.at_head and idle and now - self._flushed_at >= self.tuning.pass_s
-        full = late or waiting >= self.tuning.flush_size or self._health.is_due(self.health)
-        if full or (passed and (self._moved() or self.replay.is_due)):
-            await self._flush()
+        place = now - self._placed_at >= self.tuning.place_s or self.replay.has_ended
+        waiting = len(self.batch.attempts) + len(self.batch.parks)
+        full = waiting >= self.tuning.flush_size or self._health.is_due(self.health)
+        if place or full or 0 < self._batch_since <= now - self.tuning.flush_s:
+            await self._flush(place)
 
     def _moved(self) -> dict[int, int]:
-        return {
-            lane: pos for lane, pos in self.window.cursors().items() if pos > self._written[lane]
-        }
+        cursors = self.window.cursors().items()
+        return {lane: pos for lane, pos in cursors if pos > self._written[lane]}
 
-    async def _flush(self) -> None:
-        """One transaction: fence, cursors, parked rows, attempts, health, replay."""
-        moved = self._moved()
-        batch, self.batch = self.batch, Batch()
-        self._batch_since, self._flushed_at = 0.0, time.monotonic()
+    async def _flush(self, place: bool = True) -> None:
+        """One transaction: fence, parked rows, attempts, health; the cursor and a replay's progress
+        when they have their `place` in it. Parked rows and health always come with the cursor."""
         dirty = self._health.is_due(self.health)
-        if not moved and not batch and not dirty and not self.replay.is_due:
+        place = place or dirty or self.batch.parked
+        moved = self._moved() if place else {}
+        batch, self.batch = self.batch, Batch()
+        self._batch_since = 0.0
+        self._placed_at = time.monotonic() if place else self._placed_at
+        progress = self.replay.progress() if place else None
+        if not (moved or batch or dirty or progress):
             return
         lanes = moved if moved and not batch.parked else {**self._written, **moved}
         fenced = {lane: (pos, self.held[lane].epoch) for lane, pos in lanes.items()}
         try:
             async with self.db.transaction() as tx:
-                await fence(tx, self.warehouse_id, self.endpoint.id, fenced, self.tuning.lease_s)
+                where = (tx, self.warehouse_id, self.endpoint.id, fenced)
+                await (fence(*where, self.tuning.lease_s) if place else require_held(*where))
                 await outcomes.write(tx, self.place, batch, self.endpoint.code)
-                await self.replay.save(tx)
+                if progress:
+                    await self.replay.save(tx, progress)
                 if dirty:
                     await self._health.save(tx, self.health)
         except LeaseLost:
@@ -382,6 +380,8 @@ class Delivery:
             self._batch_since = self._batch_since or time.monotonic()
             raise
         self._written.update(moved)
+        if progress:
+            self.replay.saved(progress)
         if dirty and self._health.saved():
             self.stop()
 

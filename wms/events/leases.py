@@ -148,6 +148,19 @@ FENCE = text(
     """
 )
 
+# What only adds rows leaves the cursors alone: each move is a dead version, and while a long report
+# reads nobody can clear them away.
+HELD = text(
+    """
+    SELECT count(*)
+      FROM unnest(CAST(:lanes AS int[]), CAST(:epochs AS bigint[])) AS v (lane, epoch)
+      JOIN delivery_cursor c ON c.warehouse_id = :warehouse_id AND c.endpoint_id = :endpoint_id
+                            AND c.lane = v.lane AND c.epoch = v.epoch,
+           (SELECT set_config('synchronous_commit', 'off', true) AS mode) AS quick
+     WHERE quick.mode = 'off'
+    """
+)
+
 
 async def list_active(tx: Tx) -> list[EndpointRow]:
     return await rows(tx, ACTIVE, EndpointRow)
@@ -204,6 +217,18 @@ async def fence(
         },
     )
     if moved.rowcount != len(lanes):
+        raise LeaseLost(endpoint=endpoint_id)
+
+
+async def require_held(
+    tx: Tx, warehouse_id: int, endpoint_id: int, lanes: dict[int, tuple[int, int]]
+) -> None:
+    """The lanes are still ours (as for `fence`), and stay where they are. Raises LeaseLost."""
+    values = {
+        "warehouse_id": warehouse_id, "endpoint_id": endpoint_id, "lanes": list(lanes),
+        "epochs": [epoch for _, epoch in lanes.values()],
+    }  # fmt: skip
+    if (await tx.execute(HELD, values)).scalar_one() != len(lanes):
         raise LeaseLost(endpoint=endpoint_id)
 
 

@@ -1,7 +1,7 @@
 """What a delivery has learned since it last wrote: one batch, one transaction.
 
-Rule: cursors, parked rows and attempts commit together under the fence of the lease. A crash
-before the commit repeats deliveries under the same id; it never loses one.
+Rule: parked rows commit together with the cursors, under the fence of the lease; attempts may come
+before. A crash before the commit repeats deliveries under the same id; it never loses one.
 """
 
 import json
@@ -48,13 +48,9 @@ class Batch(msgspec.Struct, kw_only=True):
     removals: list[tuple[str, int]] = msgspec.field(default_factory=list)
     promotes: set[str] = msgspec.field(default_factory=set)
     dead: list[tuple[Item, Outcome]] = msgspec.field(default_factory=list)
-    delivered: int = 0
 
     def __bool__(self) -> bool:
-        return bool(
-            self.attempts or self.parks or self.changes or self.removals or self.promotes
-            or self.delivered
-        )  # fmt: skip
+        return bool(self.attempts or self.parks or self.changes or self.removals or self.promotes)
 
     @property
     def parked(self) -> bool:
@@ -69,7 +65,6 @@ class Batch(msgspec.Struct, kw_only=True):
         self.removals += later.removals
         self.promotes |= later.promotes
         self.dead += later.dead
-        self.delivered += later.delivered
 
     def log(self, item: Item, outcome: Outcome, batch_id: str = "") -> None:
         """Note one attempt; what a whole batch was thanked with is not kept for each event."""

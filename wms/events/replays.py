@@ -125,9 +125,9 @@ RUNNING = text(
 PROGRESS = text(
     """
     UPDATE replay SET pos = greatest(pos, :pos), done = done + :done,
-           state = CASE WHEN :pos >= to_pos THEN 'done' ELSE state END,
-           done_at = CASE WHEN :pos >= to_pos THEN now() END
-     WHERE warehouse_id = :warehouse_id AND id = :id AND state = 'running'
+           state = CASE WHEN state = 'running' AND :pos >= to_pos THEN 'done' ELSE state END,
+           done_at = CASE WHEN state = 'running' AND :pos >= to_pos THEN now() ELSE done_at END
+     WHERE warehouse_id = :warehouse_id AND id = :id AND state IN ('running', 'cancelled')
     """
 )
 CANCEL = text(
@@ -251,6 +251,14 @@ async def cancel(tx: Tx, warehouse_id: int, endpoint_id: int, id: int) -> bool:
     return bool((await tx.execute(CANCEL, values)).rowcount)
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far a replay is: `done` more events were answered up to `pos`."""
+
+    id: int
+    pos: int
+    done: int
+
+
 class Replaying:
     """The replay of one delivery, if there is one; `window` shares its keys with the live one."""
 
@@ -262,8 +270,9 @@ class Replaying:
         self.current: ReplayRow | None = None
         self.window = Window({0: 0}, 1, beside=live)
         self.look_at = 0.0
-        self._answered = 0
+        self._answered: list[int] = []  # positions that no written progress counts yet
         self._written = 0
+        self._dropped = False
         self._tokens, self._tokens_at = 0.0, 0.0
 
     async def feed(self, now: float, look_s: float) -> list[Item]:
@@ -275,6 +284,9 @@ class Replaying:
             place = self.place.values()
             found = await row(tx, RUNNING, ReplayRow, **place)
             if found is None or self.current is None or found.id != self.current.id:
+                self._dropped = self.is_due
+                if self._dropped:  # what was sent before it was cancelled is written first
+                    return []
                 self._begin(found)
             if found is None or len(self.window) >= CHUNK or self.window.read_pos >= found.to_pos:
                 return []
@@ -302,23 +314,35 @@ class Replaying:
         self.current = found
         start = found.pos if found else 0
         self.window = Window({0: start}, 1, beside=self.live)
-        self._written, self._answered = start, 0
+        self._written, self._answered = start, []
 
-    def answered(self) -> None:
-        self._answered += 1
+    def answered(self, item: Item) -> None:
+        if self.window.holds(item):  # not of one that was cancelled meanwhile
+            self._answered.append(item.row.pos)
 
     @property
     def is_due(self) -> bool:
         return self.current is not None and self.window.cursors()[0] > self._written
 
-    async def save(self, tx: Tx) -> None:
-        """Write how far it is."""
-        if self.current is not None and self.is_due:
-            values = {
-                "warehouse_id": self.place.warehouse_id,
-                "id": self.current.id,
-                "pos": self.window.cursors()[0],
-                "done": self._answered,
-            }
-            await tx.execute(PROGRESS, values)
-            self._written, self._answered = values["pos"], 0
+    @property
+    def has_ended(self) -> bool:
+        """True when the last of it waits to be written."""
+        if self.current is None or not self.is_due:
+            return False
+        return self._dropped or self.window.cursors()[0] >= self.current.to_pos
+
+    def progress(self) -> Progress | None:
+        """What is new, as it is at this moment; what is parked up to there must come with it."""
+        if self.current is None or not self.is_due:
+            return None
+        pos = self.window.cursors()[0]
+        return Progress(self.current.id, pos, sum(each <= pos for each in self._answered))
+
+    async def save(self, tx: Tx, progress: Progress) -> None:
+        values = {"warehouse_id": self.place.warehouse_id, **msgspec.structs.asdict(progress)}
+        await tx.execute(PROGRESS, values)
+
+    def saved(self, progress: Progress) -> None:
+        """What `save` wrote has committed."""
+        self._written = progress.pos
+        self._answered = [each for each in self._answered if each > progress.pos]

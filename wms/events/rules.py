@@ -76,8 +76,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 45
     seal_busy_s: float = 0.02
     seal_idle_s: float = 0.5
-    flush_s: float = 0.1  # what was delivered so long ago at most is sent again after a crash
-    pass_s: float = 1.0  # how often a cursor moves over events that were not for the endpoint
+    flush_s: float = 0.1  # how long attempts and parked rows wait to be written together
+    place_s: float = 1.0  # what was delivered so long ago at most is sent again after a crash
     flush_size: int = 200
     read_size: int = 500
     soft_deadline_s: float = 1.0

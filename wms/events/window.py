@@ -157,6 +157,10 @@ class Window:
         """Nothing of the key is parked any more."""
         self.blocked.discard(key)
 
+    def holds(self, item: Item) -> bool:
+        """Read by this window, and the cursor is not behind it."""
+        return any(each is item for each in self._items)
+
     def head(self) -> Item | None:
         """The first event that holds the cursor."""
         self._trim()
