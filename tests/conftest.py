@@ -43,6 +43,8 @@ async def execute(server: EmbeddedPostgres, statement: str) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def template(postgres: EmbeddedPostgres) -> str:
     """Name of a migrated, empty database to clone."""
+    await execute(postgres, "ALTER SYSTEM SET fsync = off")  # no test pulls the plug
+    await execute(postgres, "SELECT pg_reload_conf()")
     await execute(postgres, f"CREATE DATABASE {TEMPLATE}")
     with ThreadPoolExecutor(1) as pool:  # Alembic runs its own event loop
         pool.submit(upgrade, postgres.url(TEMPLATE)).result()
