@@ -6,7 +6,6 @@ array, its head first (many small arrays would cost more in reference counts tha
 Guarantees: tours start and end at stations, anywhere on the cross aisles or on an open floor.
 """
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -124,7 +123,7 @@ def _hub_leg(grid: Grid, hub: Place | None, x: int) -> int:
     """Straight walk from an open-floor station to the aisle at x; -1 where there is none."""
     if hub is None or not grid.covers(hub.level, x, x):
         return -1
-    return round(math.hypot(x - hub.x, grid.ys[hub.level] - hub.y))
+    return grid.straight(hub, x)
 
 
 def _steps(table: Tables) -> dict[int, Iterable[int]]:

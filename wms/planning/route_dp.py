@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from wms.planning.gates import Gate
 from wms.planning.jit import kernel
 from wms.planning.route_states import (
     BOTTOM,
@@ -24,7 +25,7 @@ from wms.planning.route_states import (
     Tables,
     tables,
 )
-from wms.planning.travel import Gate, Grid, Place
+from wms.planning.travel import Grid, Place
 from wms.planning.walk import Node, Walk
 
 LEVELS_MAX = 5
@@ -296,7 +297,7 @@ def _across_steps(task: Task, steps: Steps, column: int, following: int) -> None
 def _hub_leg(task: Task, column: int) -> int:
     hub = task.hub
     assert hub is not None
-    return round(float(np.hypot(task.xs[column] - hub.x, task.grid.ys[hub.level] - hub.y)))
+    return task.grid.straight(hub, task.xs[column])
 
 
 def shortest_walk(grid: Grid, places: list[Place], start: Place, end: Place) -> Walk:

@@ -16,6 +16,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from wms.planning.gates import Gate, Piece, add_piece, join_pieces
+
 DIRECTIONS = ("both", "up", "down")
 
 
@@ -105,6 +107,10 @@ class Layout(Struct, frozen=True, dict=True):
     def __post_init__(self) -> None:
         if not any(not cross.blocked for cross in self.cross_aisles):
             raise ValueError("cross_aisles must hold at least one that is not blocked")
+        for cross in self.cross_aisles:
+            low, high = cross.x_from_mm, cross.x_to_mm
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"x_from_mm must be <= x_to_mm in cross aisle {cross.y_mm}")
         for aisle in self.aisles:
             if aisle.direction not in DIRECTIONS:
                 raise ValueError(f"direction must be one of {DIRECTIONS}: {aisle.direction!r}")
@@ -140,19 +146,6 @@ class Layout(Struct, frozen=True, dict=True):
         return self.pace.access_s(self.spot_of[spot_id])
 
 
-class Gate(Struct, frozen=True):
-    """How one slot of one column may be walked.
-
-    `low`: highest y reachable from the level below; `high`: lowest y reachable from the level
-    above (None: no way in). `through`: the slot is one unbroken piece.
-    """
-
-    low: int | None = None
-    high: int | None = None
-    through: bool = False
-    direction: str = "both"
-
-
 class Grid:
     """Columns x levels compiled from a layout; keeps the legs that were asked for."""
 
@@ -180,7 +173,15 @@ class Grid:
 
     def _gates(self) -> list[list[Gate]]:
         """For every column and slot, what can be walked there."""
-        layout, ys = self.layout, self.ys
+        gates = [[Gate() for _ in range(len(self.ys) + 1)] for _ in self.xs]
+        for piece in join_pieces(self._pieces()):
+            doors = self._open_at(piece.x)
+            add_piece(gates[self.column_of_x[piece.x]], piece, self.ys, doors)
+        return gates
+
+    def _pieces(self) -> list[Piece]:
+        """The aisles as far as their bins and the cross aisles that they open into."""
+        layout = self.layout
         span: dict[str, list[int]] = {a.id: [a.y_from_mm, a.y_to_mm] for a in layout.aisles}
         for spot in layout.spots:
             if spot.aisle_id is not None:
@@ -188,34 +189,19 @@ class Grid:
                     raise ValueError(f"spot {spot.id!r} names no aisle: {spot.aisle_id!r}")
                 ends = span[spot.aisle_id]
                 ends[0], ends[1] = min(ends[0], spot.y_mm), max(ends[1], spot.y_mm)
-        gates = [[Gate() for _ in range(len(ys) + 1)] for _ in self.xs]
+        found: list[Piece] = []
         for aisle in layout.aisles:
             if aisle.blocked:
                 continue
-            low, high = span[aisle.id]
+            (low, high), ys = span[aisle.id], self._open_at(aisle.x_mm)
             low = max((y for y in ys if low - layout.join_mm <= y <= low), default=low)
             high = min((y for y in ys if high <= y <= high + layout.join_mm), default=high)
-            row = gates[self.column_of_x[aisle.x_mm]]
-            for slot in range(len(ys) + 1):
-                row[slot] = self._gate(row[slot], slot, low, high, aisle.direction)
-        return gates
+            found.append(Piece(aisle.x_mm, low, high, aisle.direction))
+        return found
 
-    def _gate(self, old: Gate, slot: int, low: int, high: int, direction: str) -> Gate:
-        """The gate of a slot once an aisle piece from `low` to `high` is added."""
-        bottom = self.ys[slot - 1] if slot > 0 else None
-        top = self.ys[slot] if slot < len(self.ys) else None
-        if (bottom is not None and high < bottom) or (top is not None and low > top):
-            return old
-        from_bottom = bottom is not None and low <= bottom < high
-        from_top = top is not None and low < top <= high
-        if not from_bottom and not from_top:
-            return old
-        return Gate(
-            low=min(high, top if top is not None else high) if from_bottom else old.low,
-            high=max(low, bottom if bottom is not None else low) if from_top else old.high,
-            through=old.through or (from_bottom and from_top),
-            direction=direction,
-        )
+    def _open_at(self, x: int) -> list[int]:
+        """The cross aisles that can be walked at x."""
+        return [y for level, y in enumerate(self.ys) if self.covers(level, x, x)]
 
     @cached_property
     def whole(self) -> bool:
@@ -283,17 +269,22 @@ class Grid:
         found: list[tuple[tuple[int, int], float]] = []
         down_ok = gate.direction != ("down" if inward else "up")
         up_ok = gate.direction != ("up" if inward else "down")
-        if gate.low is not None and place.y <= gate.low and down_ok:
-            found.append(((column, slot - 1), place.y - self.ys[slot - 1]))
-        if gate.high is not None and place.y >= gate.high and up_ok:
-            found.append(((column, slot), self.ys[slot] - place.y))
+        # Who stands in the cross aisle need not go along the aisle.
+        if gate.low is not None and place.y <= gate.low:
+            walk = place.y - self.ys[slot - 1]
+            if down_ok or not walk:
+                found.append(((column, slot - 1), walk))
+        if gate.high is not None and place.y >= gate.high:
+            walk = self.ys[slot] - place.y
+            if up_ok or not walk:
+                found.append(((column, slot), walk))
         return found
 
     def _station_exits(self, place: Place) -> list[tuple[tuple[int, int], float]]:
         level = place.level
         if place.open_floor:
             return [
-                ((column, level), round(math.hypot(x - place.x, self.ys[level] - place.y)))
+                ((column, level), self.straight(place, x))
                 for column, x in enumerate(self.xs)
                 if self.covers(level, x, x)
             ]
@@ -352,11 +343,7 @@ class Grid:
     def _direct(self, start: Place, goal: Place) -> float:
         """The walk that meets no grid node, if there is one."""
         if start.column < 0 and goal.column < 0:
-            if start.open_floor and goal.open_floor:
-                return round(math.hypot(start.x - goal.x, start.y - goal.y))
-            if start.level == goal.level and self.covers(start.level, start.x, goal.x):
-                return start.spur + goal.spur + abs(start.x - goal.x)
-            return math.inf
+            return self._between_stations(start, goal)
         if (start.column, start.slot) != (goal.column, goal.slot) or start.column < 0:
             return math.inf
         gate = self.gates[start.column][start.slot]
@@ -368,6 +355,23 @@ class Grid:
         if not joined or (gate.direction == wrong and goal.y != start.y):
             return math.inf
         return high - low
+
+    def _between_stations(self, start: Place, goal: Place) -> float:
+        """The walk along one cross aisle, or straight over an open floor in front of it."""
+        if start.level != goal.level:
+            return math.inf
+        if start.open_floor and goal.open_floor:
+            return round(math.hypot(start.x - goal.x, start.y - goal.y))
+        if start.open_floor or goal.open_floor:
+            hub, other = (start, goal) if start.open_floor else (goal, start)
+            return self.straight(hub, other.x) + other.spur
+        if self.covers(start.level, start.x, goal.x):
+            return start.spur + goal.spur + abs(start.x - goal.x)
+        return math.inf
+
+    def straight(self, hub: Place, x: int) -> int:
+        """Straight walk from an open-floor station to its cross aisle at x."""
+        return round(math.hypot(x - hub.x, self.ys[hub.level] - hub.y))
 
 
 def path_mm(layout: Layout, spot_ids: "list[str] | tuple[str, ...]") -> float:
