@@ -13,6 +13,9 @@ from tests.events.receiver import Receiver
 from tests.events.test_delivery import until, working
 from tests.events.test_feed import hook, url
 from wms.events import replays
+from wms.events.envelope import read_id
+from wms.events.queries import get_endpoint
+from wms.events.replays import Selector
 from wms.events.rules import Tuning
 from wms.events.worker import EventWorker, drain
 
@@ -204,3 +207,32 @@ async def test_a_replay_is_counted_started_once_followed_and_told(
     assert (await erp.get(f"{path}/replays/0")).status_code == 404
     async with await partner_of(app, bed, "weak", scopes=["webhooks:write"]) as weak:
         assert (await weak.get(f"{path}/replays")).json()["code"] == "ScopeMissing"
+
+
+async def test_a_replay_of_named_events_tells_what_they_are_but_not_what_it_would_not_hear(
+    bed: Bed, erp: httpx.AsyncClient, receiver: Receiver, quick: Tuning
+):
+    code, path = await hook(erp, bed, receiver)
+    await bed.tell("A", "B")
+    assert await drain(bed.db, bed.settings, quick)
+    found = (await erp.get(url(bed, "events"))).json()["events"]
+    orders = [each for each in found if each["type"] == "order.updated"]
+    others = [each for each in found if each["type"] != "order.updated"]
+    assert others, "what became of the endpoint is in the log, too"
+    ids = [each["id"] for each in [*others, *orders]]
+    body = {"ids": ids, "reason": "lost", "rate_per_s": 1}
+    (shown,) = (await erp.post(f"{path}/replays", json=body)).json()["replays"]
+    expected = [
+        {"id": each["id"], "type": "order.updated", "subject": each["subject"],
+         "key": each["partitionkey"], "pos": int(each["sequence"])}
+        for each in orders
+    ]  # fmt: skip
+    assert shown["events"] == expected
+    assert (await erp.get(f"{path}/replays")).json()["replays"][0]["events"] == expected
+    async with bed.db.transaction() as tx:
+        wide = Selector(ids=[read_id(id) for id in ids])  # as a person of the office may ask
+        await replays.cancel(tx, bed.warehouse_id, (await get_endpoint(tx, code)).id,
+                             int(shown["id"]))  # fmt: skip
+        id = await replays.start(tx, bed.warehouse_id, (await get_endpoint(tx, code)).id, wide,
+                                 "user:ADA", "why", datetime.now(UTC))  # fmt: skip
+    assert (await erp.get(f"{path}/replays/{id}")).json()["events"] == expected

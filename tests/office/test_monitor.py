@@ -226,6 +226,11 @@ async def test_a_replay_is_counted_before_it_is_started(
     await work
     assert [got.key for got in receiver.got] == ["order/ACME/SO-2"]
     assert "1 of 1" in (await office.get(f"{base}/progress")).text
+    (id,) = {got.id for got in receiver.got}
+    counted = (await office.get(base, params={"only": "all", "ids": id, "preview": "1"})).text
+    assert "order/ACME/SO-2, place " in counted
+    page = await where(office, f"{base}/start", only="all", ids=id, reason="this one")
+    assert page.count(f'<a href="/office/events/one/{id}">{id}</a> order.updated') == 1
 
 
 async def test_pause_resume_and_a_skip_that_must_be_confirmed(

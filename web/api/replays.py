@@ -162,7 +162,7 @@ async def start_replay(request: REQUEST) -> Response[Any]:
             )
             for warehouse_id in _sites(owned, what.warehouse)
         ]  # fmt: skip
-        shown = [await replay_views.get_replay(tx, owned.view.id, id) for id in made]
+        shown = [await replay_views.get_replay(tx, owned.view, id) for id in made]
     wake.reload()
     return json(Started(shown), 202)
 
@@ -175,7 +175,7 @@ async def list_replays(request: REQUEST) -> Response[Any]:
     most = limit(request, 50)
     async with owned.db.reading() as tx:
         before = number(request, "after") or None
-        found = await replay_views.list_replays(tx, owned.view.id, before, most)
+        found = await replay_views.list_replays(tx, owned.view, before, most)
     return page(request, "replays", found, most, found[-1].id if found else "")
 
 
@@ -192,7 +192,7 @@ def _id(request: REQUEST) -> int:
 async def show_replay(request: REQUEST) -> Response[Any]:
     owned = await owned_of(request, SCOPE)
     async with owned.db.reading() as tx:
-        return json(await replay_views.get_replay(tx, owned.view.id, _id(request)))
+        return json(await replay_views.get_replay(tx, owned.view, _id(request)))
 
 
 @post(f"{REPLAY}/cancel", status_code=200, summary="Stop a replay where it is",
@@ -201,10 +201,10 @@ async def cancel_replay(request: REQUEST) -> Response[Any]:
     """What has ended stays as it is."""
     owned = await owned_of(request, SCOPE)
     async with owned.db.transaction() as tx:
-        known = await replay_views.get_replay(tx, owned.view.id, _id(request))
+        known = await replay_views.get_replay(tx, owned.view, _id(request))
         for warehouse_id in _sites(owned, known.warehouse):
             await replays.cancel(tx, warehouse_id, owned.view.id, int(known.id))
-        answer = await replay_views.get_replay(tx, owned.view.id, int(known.id))
+        answer = await replay_views.get_replay(tx, owned.view, int(known.id))
     wake.reload()
     return json(answer)
 

@@ -9,6 +9,7 @@ POST /office/endpoints/{code}/replay/{id}/cancel
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -17,9 +18,12 @@ from web.numbers import whole
 from web.office.endpoints import glance_of
 from web.office.frame import GUARDS, REQUEST, Face, face_of, field, onward, page, part
 from web.office.writing import writing
+from wms.db import Tx
 from wms.errors import Invalid, WmsError
 from wms.events import monitor, replays, wake
 from wms.events.envelope import read_id
+from wms.events.monitor import ReplayView
+from wms.events.replay_views import SelectedEvent, ids_of, read_selected
 from wms.events.replays import BadSelector, Selector
 from wms.events.subscription import fold_types
 
@@ -81,7 +85,7 @@ def _clean(value: str) -> str:
 async def show(request: REQUEST, code: FromPath[str]) -> Response[Any]:
     asked = {name: _clean(request.query_params.get(name, "")) for name in FIELDS}
     wanted = bool(request.query_params.get("preview"))
-    refused, counted = "", None
+    refused, counted, named = "", None, list[UUID]()
     async with request.app.state.db.reading() as tx:
         face = await face_of(request, tx)
         glance = await glance_of(tx, face, code)
@@ -89,12 +93,15 @@ async def show(request: REQUEST, code: FromPath[str]) -> Response[Any]:
         if wanted:
             try:
                 chosen = read_selector(asked, face)
+                named = chosen.ids or []
                 counted = await replays.preview(tx, face.stamp.warehouse_id, glance.id, chosen)
             except Invalid as refusal:
                 refused = str(refusal)
+        known = await _selected(tx, face, found, named)
     return page(
         request, face, "events", "replay", each=glance, asked=asked, choices=CHOICES,
         counted=counted, refused=refused, replays=found, said_fields=_said,
+        named=_told(named, known), named_of=lambda one: _told(ids_of(one.selector), known),
         running=any(each.state == "running" for each in found),
     )  # fmt: skip
 
@@ -105,7 +112,24 @@ async def progress(request: REQUEST, code: FromPath[str]) -> Response[Any]:
         face = await face_of(request, tx)
         glance = await glance_of(tx, face, code)
         found = await monitor.list_replays(tx, face.stamp.warehouse_id, glance.id)
-    return part(face, "_replays", each=glance, replays=found, said_fields=_said)
+        known = await _selected(tx, face, found, [])
+    return part(
+        face, "_replays", each=glance, replays=found, said_fields=_said,
+        named_of=lambda one: _told(ids_of(one.selector), known),
+    )  # fmt: skip
+
+
+async def _selected(
+    tx: Tx, face: Face, found: list[ReplayView], asked: list[UUID]
+) -> dict[UUID, SelectedEvent]:
+    """What the named events are: those that are asked for first, then those of the replays."""
+    ids = [*asked, *(id for each in found for id in ids_of(each.selector))]
+    known = await read_selected(tx, [(face.site.code, id) for id in ids])
+    return {id: event for (_, id), event in known.items()}
+
+
+def _told(ids: list[UUID], known: dict[UUID, SelectedEvent]) -> list[SelectedEvent]:
+    return [known[id] for id in ids if id in known]
 
 
 def _said(selector: dict[str, Any]) -> str:
