@@ -1,80 +1,34 @@
-// The `sse` extension of htmx, our own: the carrier's file is for htmx 1 and fails with htmx 2.
-//   <body hx-ext="sse">
-//   <div sse-connect="/office/live"> <tbody sse-swap="progress"></tbody>
-//                                    <div hx-get="/x" hx-trigger="sse:changed"></div> </div>
-// `sse-swap` puts the data of the named event into the element (`hx-swap`, `hx-target` as usual);
-// a trigger `sse:NAME` fires a request. The stream pauses while the page is hidden, and the
-// browser reconnects with the last id by itself.
+// What a page asks for again and again (`hx-trigger="every 5s"`) it asks only while somebody looks
+// at it, and ever more rarely while no good answer comes. Meanwhile `#live` says since when.
 (() => {
-  let api;
+  const FIRST = 2000; // ms to wait after a failure, twice as long after the next
+  const LONGEST = 60000;
+  let failures = 0;
+  let rest = 0; // nothing is asked before
+  let since = "";
 
-  function connect(root) {
-    const names = new Set();
-    const within = (selector) => [...root.querySelectorAll(selector)];
-    const self = root.matches("[sse-swap]") ? [root] : [];
-    const listening = () => [...within("[sse-swap]"), ...self];
-    for (const node of listening()) {
-      for (const name of node.getAttribute("sse-swap").split(",")) names.add(name.trim());
+  const isPolled = (node) => node.getAttribute("hx-trigger")?.includes("every ");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const waits = document.hidden || Date.now() < rest;
+    if (isPolled(event.detail.elt) && waits) event.preventDefault();
+  });
+
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (!isPolled(detail.elt)) return;
+    failures = detail.successful ? 0 : failures + 1;
+    rest = failures && Date.now() + Math.min(LONGEST, FIRST * 2 ** (failures - 1));
+    since = failures ? since || new Date().toTimeString().slice(0, 5) : "";
+    const words = since && `Not up to date: no answer since ${since}. The page keeps asking.`;
+    const live = document.getElementById("live");
+    if (live.textContent !== words) live.textContent = words;
+  });
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    rest = 0;
+    for (const node of document.querySelectorAll("[hx-trigger*='every ']")) {
+      htmx.ajax("GET", node.getAttribute("hx-get"), { source: node, target: node });
     }
-    for (const node of within("[hx-trigger*='sse:']")) {
-      for (const [, name] of node.getAttribute("hx-trigger").matchAll(/sse:([\w.-]+)/g)) {
-        names.add(name);
-      }
-    }
-
-    function hear(event) {
-      for (const node of listening()) {
-        const wanted = node.getAttribute("sse-swap").split(",").map((name) => name.trim());
-        if (wanted.includes(event.type)) put(node, event.data);
-      }
-      for (const node of within("[hx-trigger*='sse:']")) {
-        htmx.trigger(node, `sse:${event.type}`, { data: event.data });
-      }
-    }
-
-    let source;
-    const say = (state) => root.setAttribute("data-live", state);
-    const open = () => {
-      source = new EventSource(root.getAttribute("sse-connect"));
-      source.onopen = () => say("on");
-      source.onerror = () => {
-        say("off");
-        if (source.readyState === EventSource.CLOSED) setTimeout(open, 2000 + Math.random() * 3000);
-      };
-      for (const name of names) source.addEventListener(name, hear);
-    };
-    const turn = () => {
-      if (!root.isConnected) {
-        source.close();
-        document.removeEventListener("visibilitychange", turn);
-      } else if (document.hidden) {
-        source.close();
-        say("paused");
-      } else open();
-    };
-    document.addEventListener("visibilitychange", turn);
-    open();
-    root.sseClose = () => source.close();
-  }
-
-  function put(node, html) {
-    htmx.swap(api.getTarget(node), html, api.getSwapSpecification(node));
-  }
-
-  htmx.defineExtension("sse", {
-    init(given) {
-      api = given;
-    },
-    onEvent(name, event) {
-      const node = event.target ?? event.detail.elt;
-      if (name === "htmx:beforeCleanupElement") node.sseClose?.();
-      else if (name === "htmx:afterProcessNode") {
-        // htmx names only nodes with hx- attributes; the stream may be asked for further down
-        const self = node.matches("[sse-connect]") ? [node] : [];
-        for (const root of [...self, ...node.querySelectorAll("[sse-connect]")]) {
-          if (!root.sseClose) connect(root);
-        }
-      }
-    },
   });
 })();
