@@ -19,6 +19,7 @@ import msgspec
 
 from wms.bench import confirm, ground
 from wms.bench.events_feed import OWNERS, Feed, hold_snapshot, subscribe
+from wms.bench.events_partner import LINES, Partners
 from wms.bench.events_sink import HOST, Receiver
 from wms.bench.load import Timed, run_load
 from wms.db import Db
@@ -241,6 +242,31 @@ class Bench:
                   f"floor: calm; p99 {busy.p99_ms:.1f} against {calm.p99_ms:.1f}")  # fmt: skip
         await self.feed.settle(60)
 
+    async def partners(self) -> None:
+        """Orders, cancellations and statuses over the API, with scans beside them."""
+        calm = await self.scan()
+        partners = await Partners(self.db, self.feed.sql, self.settings.port).open()
+        try:
+            large = await partners.large_order()
+            kinds, made = await partners.storm()
+            published = await partners.statuses()
+            burst = await partners.burst(self.scan, self.seconds)
+        finally:
+            await partners.close()
+        self.note(f"an order of {LINES:,} lines, p50", large, "ms", "< 300", large < 300)
+        self.note("orders made by 1,000 equal requests at once", made, "", "1",
+                  made == kinds == 1, note=f"different answers: {kinds}")  # fmt: skip
+        self.note("status of a carrier until published, p95", published, "ms", "< 1,000",
+                  published < 1000)  # fmt: skip
+        taken, scans = burst.orders / self.seconds, burst.scans
+        self.note("scan p50 in a burst of orders", scans.p50_ms, "ms", "", None, calm.p50_ms,
+                  f"floor: calm; {taken:.0f} orders a second by the API, {burst.kept} of "
+                  f"{burst.orders} as jobs; p99 {scans.p99_ms:.1f} against {calm.p99_ms:.1f}",
+                  )  # fmt: skip
+        self.note("cancel p50 in a burst of orders", burst.cancel_p50, "ms", "", None,
+                  burst.calm_cancel_p50, "floor: calm")  # fmt: skip
+        await self.feed.settle(60)
+
     async def held_snapshot(self, rate: float) -> None:
         ages: list[float] = []
         for held in (False, True):
@@ -273,6 +299,7 @@ class Bench:
             rate = await self.first_byte()
             await self.outage(rate)
             await self.burst()
+            await self.partners()
             await self.held_snapshot(rate)
         finally:
             await self.stop()
