@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,9 @@ from rich.table import Table
 from wms.cli.common import database_options, running_database, settings_of
 from wms.cli.up import require_port
 from wms.load import demo_dir
+from wms.masterdata import csv_forms as forms
+from wms.masterdata.codes import badge_label
+from wms.masterdata.csv_read import read_folder
 from wms.simulator.day import Options, run_day
 from wms.simulator.report import DayReport
 
@@ -47,7 +51,8 @@ def demo(
     console = Console(stderr=True)
     with running_database(settings) as url:
         settings = msgspec.structs.replace(settings, database_url=url)
-        console.print(f"open http://{settings.host}:{settings.port} (badges: wms up prints them)")
+        console.print(f"open http://{settings.host}:{settings.port}/office (or /floor), badges:")
+        console.print(_badges(options.data))
         with _progress(console) as (progress, bar):
 
             def tell(now: DayReport, words: str) -> None:
@@ -59,6 +64,17 @@ def demo(
     _show(result, as_json)
     if result.wrong:
         sys.exit(1)
+
+
+def _badges(data: Path) -> Table:
+    """Whom a visitor may sign in as: somebody for each work, and the offices' people."""
+    table = Table("badge to scan or key", "PIN", "name", "roles")
+    shown: set[str] = set()
+    for user in read_folder(data, datetime.now(UTC)).of(forms.UserForm):
+        if not set(user.roles) <= shown:
+            shown |= set(user.roles)
+            table.add_row(badge_label(user.badge), user.pin, user.name, ", ".join(user.roles))
+    return table
 
 
 class _progress:
