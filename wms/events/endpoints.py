@@ -216,7 +216,7 @@ async def _prove(sender: Sender, nonce: str) -> str:
 SET_STATE = text(
     """
     UPDATE endpoint SET state = :state, breaker = 'closed', breaker_step = 0, breaker_until = NULL,
-           failing_since = NULL, gone_at = NULL
+           failing_since = NULL, gone_at = NULL, open_in = '{}'
      WHERE id = :id AND state = ANY (CAST(:from_states AS text[]))
     """
 )

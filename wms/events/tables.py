@@ -175,6 +175,7 @@ endpoint = Table(
     col("contact", Text, default="''"),
     col("nonce", Text, default="''"),  # what verification must echo
     col("breaker", Text, default="'closed'"),
+    col("open_in", ARRAY(Integer), default="'{}'"),  # warehouses that it is open for
     col("breaker_step", SmallInteger, default="0"),
     _at("breaker_until", null=True),
     _at("failing_since", null=True),
