@@ -244,6 +244,20 @@ async def test_of_equal_bins_the_one_with_the_shortest_walk_is_promised(world: W
     assert promise.bin_id == world.bins[near]
 
 
+async def test_lifting_to_a_high_bin_counts_as_the_walk_that_takes_as_long(world: World) -> None:
+    far, near = "A-01-10", "A-02-01"
+    for name in (far, near):
+        await w.stock(world, "MUG", name, 40)
+    order = (await w.order(world, "SO-1", ("MUG", 3)))["id"]
+    async with world.db.transaction() as tx:
+        raise_bin = sa.text("UPDATE bin SET z_mm = 60000 WHERE id = :id")
+        await tx.execute(raise_bin, {"id": world.bins[near]})
+        [promise] = await allocate_lines(
+            tx, w.stamp(world), await lines_of(tx, world, [order])
+        )
+    assert promise.bin_id == world.bins[far]
+
+
 async def test_stock_is_locked_over_the_index_of_items(world: World) -> None:
     await w.stock(world, "MUG", "A-01-01", 5)
     async with world.db.transaction() as tx:

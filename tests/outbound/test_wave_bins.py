@@ -82,6 +82,29 @@ def test_a_bin_on_the_way_is_taken_though_another_is_nearer_to_the_depot() -> No
     assert tour.tasks[0].instead == mug
 
 
+@pytest.mark.parametrize(("high_mm", "taken"), [(0, 13), (1_900, 31), (60_000, 31)])
+def test_a_bin_at_hand_is_taken_instead_of_a_high_one_as_near(high_mm: int, taken: int) -> None:
+    mug = pick(balance_id=1, bin_id=13)
+    [high] = [spot for spot in LAYOUT.spots if spot.id == "13"]
+    others = tuple(spot for spot in LAYOUT.spots if spot.id not in ("13", "31"))
+    spots = (
+        *others,
+        msgspec.structs.replace(high, z_mm=high_mm),
+        msgspec.structs.replace(high, id="31"),
+    )
+    offers = (
+        Offer(balance_id=1, kind=1, bin_id=13, lpn_id=None, pick_sequence=13, free=0),
+        Offer(balance_id=3, kind=1, bin_id=31, lpn_id=None, pick_sequence=31, free=5),
+    )
+    problem = Problem(
+        orders=(WaveOrder(order_id=1, due_s=0, priority=0),), picks=(mug,), depot="depot",
+        layout=msgspec.structs.replace(LAYOUT, spots=spots), cart_slots=2, tote_mm3=10**9,
+        tote_g=10**6, seconds=5, offers=offers,
+    )  # fmt: skip
+    [tour] = plan_tours(problem).tours
+    assert [task.pick.bin_id for task in tour.tasks] == [taken]
+
+
 async def plan_here(problem: Problem) -> WavePlan:
     return plan_tours(problem)
 

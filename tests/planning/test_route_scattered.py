@@ -137,3 +137,61 @@ def test_bad_demand_is_named():
         Demand("a", 0)
     with pytest.raises(ValueError, match="items of the demand must be unique"):
         plan_scattered(LAYOUT, [Demand("a", 1), Demand("a", 2)], [], "depot", "depot")
+
+
+def lifted(low_cell: int, high_mm: int) -> tuple[Layout, list[Stock]]:
+    """The same goods at the foot of aisle 1 on a high level, and in the given cell at hand."""
+    plain = hall(4, 8)
+    spots = [
+        Spot("up", 3000, 1000, high_mm, "1"),
+        Spot("hand", 3000, (low_cell + 1) * 1000, 1000, "1"),
+    ]
+    layout = Layout(plain.aisles, plain.cross_aisles, (*plain.spots, *spots))
+    return layout, [Stock("a", "up", 5), Stock("a", "hand", 5)]
+
+
+@pytest.mark.parametrize(
+    ("low_cell", "high_mm", "taken"),
+    [
+        (0, 1900, "hand"),  # equal walking: the lower bin
+        (0, 1800, None),  # both within reach: either
+        (3, 5800, "hand"),  # 2 * 4 m of lifting are 32 s; 6 s more of walking are less
+        (3, 2000, "up"),  # 1.6 s of lifting are less than 6 s of walking
+    ],
+)
+def test_lifting_is_weighed_against_walking_by_its_time(low_cell, high_mm, taken):
+    layout, stock = lifted(low_cell, high_mm)
+    for rows in (stock, stock[::-1]):
+        plan = plan_scattered(layout, [Demand("a", 2)], rows, "depot", "depot", MaxRounds(5))
+        assert taken is None or [pick.spot for pick in plan.picks] == [taken]
+
+
+def cost_by_trying(layout, wanted, stock):
+    """Least walk and lifting over every choice of bins that covers the demand."""
+    found = []
+    for some in product(*([False, True] for _ in stock)):
+        rows = [row for row, on in zip(stock, some, strict=True) if on]
+        there = dict.fromkeys(wanted, 0)
+        for row in rows:
+            there[row.item] += row.qty
+        if all(there[item] >= qty for item, qty in wanted.items()):
+            tour = plan_route(layout, sorted({row.spot for row in rows}), "depot", "depot")
+            found.append(tour.distance_mm + sum(layout.lift_mm(row.spot) for row in rows))
+    return min(found)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(1, 4), shelves), min_size=1, max_size=2), st.data())
+def test_walk_and_lifting_together_are_least(rows, data):
+    wanted, stock, demand = drawn(rows)
+    heights = {row.spot: data.draw(st.sampled_from([0, 1000, 2300, 4000])) for row in stock}
+    spots = tuple(
+        Spot(s.id, s.x_mm, s.y_mm, heights.get(s.id, 0), s.aisle_id) for s in LAYOUT.spots
+    )
+    layout = Layout(LAYOUT.aisles, LAYOUT.cross_aisles, spots)
+    plan = plan_scattered(layout, demand, stock, "depot", "depot", MaxRounds(40))
+    cost = plan.route.distance_mm + sum(layout.lift_mm(pick.spot) for pick in plan.picks)
+    best = cost_by_trying(layout, wanted, stock)
+    assert cost == best
+    assert plan.bound_mm <= best
+    assert not plan.proven or plan.route.distance_mm == plan.bound_mm

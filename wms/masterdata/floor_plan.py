@@ -53,8 +53,14 @@ async def load_layout(tx: Tx, stamp: Stamp, bin_ids: list[int]) -> tuple[Layout 
 
 
 async def walks_from_depot(tx: Tx, stamp: Stamp, bin_ids: list[int]) -> dict[int, float]:
-    """The shortest walk in mm from the depot to each bin, in four reads; empty without a map."""
+    """The shortest walk in mm from the depot to each bin, in four reads; empty without a map.
+
+    Lifting at a bin above reach counts as the walk that takes as long.
+    """
     layout, depot = await load_layout(tx, stamp, bin_ids)
     if layout is None:
         return {}
-    return {bin_id: layout.distance_mm(depot, str(bin_id)) for bin_id in bin_ids}
+    return {
+        bin_id: layout.distance_mm(depot, str(bin_id)) + layout.lift_mm(str(bin_id))
+        for bin_id in bin_ids
+    }

@@ -143,7 +143,9 @@ async def _problem(tx: Tx, stamp: Stamp, order_ids: Sequence[int], floor: Floor)
     spare = {item_id: each.spare for item_id, each in stand.items()}
     layout, depot = await load_layout(tx, stamp, sorted({stock.bin_id for stock in stocks}))
     walks = {} if layout is None else {
-        stock.bin_id: layout.distance_mm(depot, str(stock.bin_id)) for stock in stocks
+        stock.bin_id: layout.distance_mm(depot, str(stock.bin_id))
+        + layout.lift_mm(str(stock.bin_id))
+        for stock in stocks
     }  # fmt: skip
     takes = rules.choose(demands, stocks, spare, walks).takes
     order_of = {line.order_line_id: line.order_id for line in lines}

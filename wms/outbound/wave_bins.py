@@ -2,8 +2,9 @@
 
 Allocation promised a bin for every pick; rotation holds others equal to it (`Offer`). Tours choose
 in turn, each from what nobody was promised, from what it gave up itself and what earlier tours
-did. A tour that gets no shorter keeps its bins, so what was promised is always enough. Picks that
-would come apart count too: a stop more is worth `STOP_M` of walk. Units: metres, seconds.
+did. A tour that gains nothing keeps its bins, so what was promised is always enough. Picks that
+would come apart count too: a stop more is worth `STOP_M` of walk, and lifting to a high bin is
+worth the walk that takes as long. Units: metres, seconds.
 """
 
 from collections import Counter, defaultdict
@@ -47,7 +48,7 @@ def choose_bins(
     problem: Problem, tours: Sequence[PlannedTour], end: float, clock: Callable[[], float],
     hear: Callable[[Sequence[PlannedTour]], None] = lambda tours: None,
 ) -> list[PlannedTour]:  # fmt: skip
-    """The tours, none of them longer, through the bins that suit each best; until `end`.
+    """The tours, none of them more work, through the bins that suit each best; until `end`.
 
     `hear` is told of the tours as they are so far.
     """
@@ -86,7 +87,7 @@ def _has_choice(shelves: _Shelves, tour: PlannedTour) -> bool:
 def _choose(
     layout: Layout, depot: str, shelves: _Shelves, tour: PlannedTour, seconds: float
 ) -> PlannedTour:
-    """The tour through other bins where that is shorter, else as it is."""
+    """The tour through other bins where that is less work, else as it is."""
     shelves.give_back(tour.tasks)
     wanted: Counter[str] = Counter()
     for task in tour.tasks:
@@ -107,17 +108,27 @@ def _choose(
     stop = any_of(MaxSeconds(seconds), NoImprovement(STALE_ROUNDS))
     demand = [Demand(item, qty) for item, qty in wanted.items()]
     plan = plan_scattered(layout, demand, _joined(stock), depot, depot, stop)
-    metres = round(plan.route.distance_mm / 1000) if plan.feasible else 0
     chosen = tour
-    if plan.feasible and metres < tour.metres:
+    if plan.feasible:
         taken = {(pick.item, pick.spot): pick.qty for pick in plan.picks}
         tasks = _share_out(shelves, tour.tasks, taken, room)
         place = {spot: number for number, spot in enumerate(plan.route.order)}
         tasks.sort(key=lambda task: (place[str(task.pick.bin_id)], task.pick.item_id, task.slot))
-        if metres + STOP_M * len(tasks) < tour.metres + STOP_M * len(tour.tasks):
-            chosen = msgspec.structs.replace(tour, tasks=tuple(tasks), metres=metres)
+        metres = round(plan.route.distance_mm / 1000)
+        other = msgspec.structs.replace(tour, tasks=tuple(tasks), metres=metres)
+        before, after = _work_m(layout, tour), _work_m(layout, other)
+        stops = STOP_M * (len(tour.tasks) - len(tasks))
+        if after <= before and after < before + stops:
+            chosen = other
     shelves.give_back(chosen.tasks, -1)
     return chosen
+
+
+def _work_m(layout: Layout, tour: PlannedTour) -> float:
+    """The walk of a tour, and its lifting as walk."""
+    lifted = {(task.pick.item_id, task.pick.bin_id) for task in tour.tasks}
+    lift = sum(layout.lift_mm(str(bin_id)) for _, bin_id in lifted) / 1000
+    return tour.metres + lift
 
 
 def _name(shelves: _Shelves, task: PlannedTask) -> str:

@@ -1,7 +1,8 @@
 """Which bins to take each item from, decided together with the tour (scattered storage).
 
 Problem: every item wanted lies in several bins; choose bins that cover the demand and the tour
-through them, least walk. Units: mm, base units.
+through them, least walk. Lifting
+to bins above reach counts as the walk that takes as long. Units: mm, base units.
 Guarantees: every demand met exactly when the stock allows, else what there is and `short` says
 what is missing; the tour is the exact one for the chosen bins; same seed and rounds, same plan;
 more rounds never longer. Not guaranteed: that no better choice exists (`proven` False).
@@ -117,7 +118,8 @@ def plan_scattered(
         as_station(rough, rough.place(start), "start"),
         as_station(rough, rough.place(end), "end"),
     )
-    found = _choose(floor, goal, usable, places, watch, seed)
+    lifts = {spot: layout.lift_mm(spot) for spot in places}
+    found = _choose(floor, goal, usable, places, lifts, watch, seed)
     picks = _picks(goal, [row for row, on in zip(usable, found.chosen, strict=True) if on])
     route = plan_route(layout, [pick.spot for pick in picks], start, end)
     turn = {spot: number for number, spot in enumerate(route.order)}
@@ -126,9 +128,11 @@ def plan_scattered(
     forced = all(found.chosen) and sum(goal.values()) == sum(there.values())
     exact = rough is layout and _walks_as_searched(layout, start, end)
     bound = route.bound_mm if forced else found.bound if exact else 0
+    proven = route.proven and bound >= route.distance_mm
+    if any(lifts.values()) and not forced:
+        proven = proven and found.proven
     return ScatteredPlan(
-        tuple(picks), route, short, found.reason, found.rounds,
-        route.proven and bound >= route.distance_mm, bound,
+        tuple(picks), route, short, found.reason, found.rounds, proven, bound
     )  # fmt: skip
 
 
@@ -163,7 +167,7 @@ def warm_up() -> bool:
     station = as_station(layout, layout.place("depot"), "depot")
     floor = compile_floor(layout.grid, places.values(), station, station)
     # So small a choice may be settled before the beams and ruins begin.
-    search = _Search(floor, {"item": 2}, stock, places, 0)
+    search = _Search(floor, {"item": 2}, stock, places, dict.fromkeys(places, 0), 0)
     search._mend()
     for _ in search._beam(WIDTH):
         search._ruin(1, 0.0)
@@ -175,13 +179,14 @@ def _choose(
     goal: dict[str, int],
     usable: list[Stock],
     places: dict[str, Place],
+    lifts: dict[str, int],
     watch: Watch,
     seed: int,
 ) -> "_Choice":
     """Search over the choices; 1 for every row of stock that is used."""
     if not goal:
         return _Choice([], 0, "nothing to do", 0, True)
-    search = _Search(floor, goal, usable, places, seed)
+    search = _Search(floor, goal, usable, places, lifts, seed)
     pieces, rounds = search.pieces(seed), 0
     while True:
         reason = watch(float(search.length))
@@ -218,10 +223,12 @@ class _Search:
         goal: dict[str, int],
         usable: list[Stock],
         places: dict[str, Place],
+        lifts: dict[str, int],
         seed: int,
     ) -> None:
         self.flat, self.spurs = floor.flat, int(floor.flat[SPURS])
-        offers = _offers(floor, goal, usable, places)
+        offers = _offers(floor, goal, usable, places, lifts)
+        self.lifted = bool(offers[:, inner.LIFT_AT].any())
         demand = np.array(list(goal.values()))
         self.shelf = inner.new_shelf(self.flat, offers, demand, floor.words, seed)
         self.work = inner.new_work(self.flat)
@@ -240,12 +247,12 @@ class _Search:
 
     @property
     def length(self) -> int:
-        """Walk of the best choice so far."""
+        """Cost of the best choice so far: walk, and lifting as walk."""
         return int(self.costs[1])
 
     @property
     def bound(self) -> float:
-        """No choice has a shorter walk."""
+        """No choice has a shorter walk, let alone a lower cost."""
         if self.complete:
             return self.length
         bound = float(self.stall.gauge[BOUND]) - SLACK
@@ -253,7 +260,7 @@ class _Search:
 
     @property
     def proven(self) -> bool:
-        """True when no shorter walk exists."""
+        """True when no cheaper choice exists."""
         return self.bound >= self.length
 
     def pieces(self, seed: int) -> Iterator[None]:
@@ -296,7 +303,8 @@ class _Search:
             found = int(step_on(course, stall, beam, first, first + pace, limit))
             if found > 0 and found & BETTER:
                 self._mend()
-            self.complete = found > 0 and found & COMPLETE > 0
+            # Beams do not know of lifting: what they passed by may have been the lower bin.
+            self.complete = found > 0 and found & COMPLETE > 0 and not self.lifted
             yield
             if found >= 0:
                 return
@@ -310,9 +318,13 @@ class _Search:
 
 
 def _offers(
-    floor: FloorMap, goal: dict[str, int], usable: list[Stock], places: dict[str, Place]
+    floor: FloorMap,
+    goal: dict[str, int],
+    usable: list[Stock],
+    places: dict[str, Place],
+    lifts: dict[str, int],
 ) -> np.ndarray:
-    """The rows of stock as offers [item, word, bit, column, slot, supply] on the floor."""
+    """The rows of stock as offers [item, word, bit, column, slot, supply, lift] on the floor."""
     numbers = {item: number for number, item in enumerate(goal)}
     flat = floor.flat
     slots = int(flat[LEVELS]) + 1
@@ -321,5 +333,6 @@ def _offers(
     rows = []
     for row in usable:
         word, bit = floor.bits[places[row.spot]]
-        rows.append((numbers[row.item], word, bit, *divmod(keys[word], slots), row.qty))
+        at = divmod(keys[word], slots)
+        rows.append((numbers[row.item], word, bit, *at, row.qty, lifts[row.spot]))
     return np.array(rows, np.int64)

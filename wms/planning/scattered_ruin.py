@@ -8,7 +8,6 @@ Source: Schrimpf et al. (2000).
 
 import numpy as np
 
-from wms.planning.floor import SPURS
 from wms.planning.jit import kernel
 from wms.planning.scattered_search import (
     CHOSEN,
@@ -18,12 +17,12 @@ from wms.planning.scattered_search import (
     MISSING,
     OFFER_COUNT,
     WORD_AT,
+    cost_of,
     prune,
     rand,
     row_of,
     serve,
     set_offer,
-    sweep,
 )
 
 
@@ -132,7 +131,7 @@ def ruin_and_recreate(flat, s, work, best, kept, costs, tries, threshold):
         serve(flat, s, work, queue, size, noise, ban, size < 5 and rand(s, 2) == 0)
         for k in range(size):
             prune(flat, s, work, queue[k])
-        length = sweep(flat, s, work) + flat[SPURS]
+        length = cost_of(flat, s, work)
         if length <= costs[0] * (1.0 + threshold):
             costs[0] = length
             _save(s, kept)
@@ -163,7 +162,7 @@ def mend(flat, s, work, order, taken, best, kept, costs):
     _shuffled(s, queue, s[ITEMS])
     for item in queue:
         prune(flat, s, work, item)
-    length = sweep(flat, s, work) + flat[SPURS]
+    length = cost_of(flat, s, work)
     if length < costs[1]:
         costs[1] = length
         _save(s, best)

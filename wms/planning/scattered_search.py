@@ -1,9 +1,10 @@
 """Inner loops of the choice among several bins: cheapest insertion into exact tours.
 
-Shape: one flat array `s`; an offer is a row [item, word, bit, column, slot, supply], offers of one
-item are consecutive. `BEFORE` holds per column the costs of everything left of it, `AFTER` of
-everything right of it, `REST` per slot and way to walk it how long the rest of the tour is: the
-exact length of a tour with one more place is a few additions.
+Shape: one flat array `s`; an offer is a row [item, word, bit, column, slot, supply, lift], offers
+of one item are consecutive; `lift` is the walk that picking at its height is worth. `BEFORE` holds
+per column the costs of everything left of it, `AFTER` of everything right of it, `REST` per slot
+and way to walk it how long the rest of the tour is: the exact length of a tour with one more place
+is a few additions.
 Source: forward and backward costs of the tour dynamic program (`tour_cost`).
 """
 
@@ -33,11 +34,12 @@ from wms.planning.tour_cost import (
     walk_slot,
 )
 
-ITEM, WORD_AT, BIT_AT, COLUMN_AT, SLOT_AT, SUPPLY, OFFER_SIZE = range(7)
+ITEM, WORD_AT, BIT_AT, COLUMN_AT, SLOT_AT, SUPPLY, LIFT_AT, OFFER_SIZE = range(8)
 
-# Head of `s`: first and last column that changed since the last sweep, luck, sizes, tables.
-LOW, HIGH, LUCK, ITEMS, OFFER_COUNT = range(5)
-OFFERS, FIRST, CHOSEN, MISSING, USES, MASK, BEFORE, AFTER, REST, KNOWN, HEAD = range(5, 16)
+# Head of `s`: first and last column that changed since the last sweep, luck, sizes, the lift of
+# all that is chosen, tables.
+LOW, HIGH, LUCK, ITEMS, OFFER_COUNT, LIFTED = range(6)
+OFFERS, FIRST, CHOSEN, MISSING, USES, MASK, BEFORE, AFTER, REST, KNOWN, HEAD = range(6, 17)
 # Cells of `REST` per slot: the rest of the tour by the way the slot is walked (0: not at all).
 WAYS = 6
 
@@ -61,7 +63,7 @@ def new_shelf(
         np.zeros(int(flat[COLUMNS])),
     ]
     head = np.zeros(HEAD, np.int64)
-    head[:OFFERS] = 0, 0, seed % 2147483646 + 1, items, len(offers)
+    head[:OFFERS] = 0, 0, seed % 2147483646 + 1, items, len(offers), 0
     head[OFFERS:] = HEAD + np.cumsum([0, *(len(part) for part in flats)])[:-1]
     return np.concatenate([head, *(np.asarray(part, np.int64) for part in flats)])
 
@@ -96,6 +98,7 @@ def set_offer(s, offer, on):
     slot = word * WORD + bit
     s[s[CHOSEN] + offer] = 1 if on else 0
     s[s[MISSING] + s[row + ITEM]] -= supply if on else -supply
+    s[LIFTED] += s[row + LIFT_AT] if on else -s[row + LIFT_AT]
     s[s[USES] + slot] += 1 if on else -1
     if s[s[USES] + slot] == (1 if on else 0):
         s[s[MASK] + word] ^= 1 << bit
@@ -263,14 +266,14 @@ def prepare(flat, s, work):
 
 @kernel
 def _cheapest(flat, s, work, item, now, noise, ban):
-    """The offer of an item with the least extra walk per useful unit: (score, offer)."""
+    """The offer of an item with the least extra cost per useful unit: (score, offer)."""
     best, choice = 0.0, -1
     for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
         if s[s[CHOSEN] + offer] or s[row_of(s, offer) + COLUMN_AT] == ban:
             continue
-        extra = 0
+        extra = s[row_of(s, offer) + LIFT_AT]
         if not (s[s[MASK] + s[row_of(s, offer) + WORD_AT]] >> s[row_of(s, offer) + BIT_AT]) & 1:
-            extra = _length_with(flat, s, work, offer) - now
+            extra += _length_with(flat, s, work, offer) - now
         score = (extra + 1e-3) / min(s[s[MISSING] + item], s[row_of(s, offer) + SUPPLY])
         if noise > 0:
             score *= 1.0 + noise * rand(s, 1000) / 1000.0
@@ -307,7 +310,7 @@ def serve(flat, s, work, queue, size, noise, ban, together):
 
 @kernel
 def prune(flat, s, work, item):
-    """Give up offers of an item that are not needed, the longest way first."""
+    """Give up offers of an item that are not needed, the dearest first."""
     while s[s[MISSING] + item] < 0:
         now, best, choice = -1, BIG, -1
         for offer in range(s[s[FIRST] + item], s[s[FIRST] + item + 1]):
@@ -318,6 +321,7 @@ def prune(flat, s, work, item):
                 row = row_of(s, offer)
                 if s[s[USES] + s[row + WORD_AT] * WORD + s[row + BIT_AT]] == 1:
                     length = _length_with(flat, s, work, offer)
+                length -= s[row + LIFT_AT]
                 if length < best:
                     best, choice = length, offer
         if choice < 0:
@@ -326,8 +330,14 @@ def prune(flat, s, work, item):
 
 
 @kernel
+def cost_of(flat, s, work):
+    """What the choice costs: the walk, and the lifting as walk."""
+    return sweep(flat, s, work) + flat[SPURS] + s[LIFTED]
+
+
+@kernel
 def construct(flat, s, work, order, together):
-    """Serve all items, in this order or always the cheapest next; the length."""
+    """Serve all items, in this order or always the cheapest next; the cost."""
     for offer in range(s[OFFER_COUNT]):
         if s[s[CHOSEN] + offer]:
             set_offer(s, offer, False)
@@ -335,4 +345,4 @@ def construct(flat, s, work, order, together):
     serve(flat, s, work, order, len(order), 0.0, -1, together)
     for item in order:
         prune(flat, s, work, item)
-    return sweep(flat, s, work) + flat[SPURS]
+    return cost_of(flat, s, work)

@@ -350,7 +350,7 @@ def make_demand(items: Sequence[SlotItem], orders: Sequence[Sequence[str]], seed
 def make_faces(layout: Layout, spots: list[str], places: list[Place], floor: FloorMap) -> Faces:
     """Return the faces: their places as bits, and what a visit costs besides walking."""
     bits = np.array([floor.bits[place] for place in places], np.int64).reshape(-1, 2)
-    access = [round(layout.access_s(spot) * layout.pace.walk_mm_s) for spot in spots]
+    access = [layout.lift_mm(spot) for spot in spots]
     return Faces(bits[:, 0].copy(), bits[:, 1].copy(), np.array(access, np.int64))
 
 

@@ -145,6 +145,10 @@ class Layout(Struct, frozen=True, dict=True):
         """Extra seconds at the bin for levels above reach."""
         return self.pace.access_s(self.spot_of[spot_id])
 
+    def lift_mm(self, spot_id: str) -> int:
+        """The walk that takes as long as lifting at the bin."""
+        return round(self.access_s(spot_id) * self.pace.walk_mm_s)
+
 
 class Grid:
     """Columns x levels compiled from a layout; keeps the legs that were asked for."""
