@@ -1,9 +1,11 @@
 """Carton plans of orders that one can check by eye."""
 
+from itertools import count
+
 import pytest
 
 from wms.planning.cartonize import CartonType, PackRules, Piece, plan_cartons
-from wms.planning.stop import MaxRounds
+from wms.planning.stop import MaxRounds, MaxSeconds
 
 
 def carton(code, x, y, z, **more):
@@ -117,6 +119,18 @@ def test_a_piece_for_no_carton_is_returned_with_the_reason(wrong, reason):
     answer = plan(wrong, piece("fine", 10, 10, 10))
     assert [(rest.ref, rest.qty, rest.reason) for rest in answer.unpacked] == [("x", 1, reason)]
     assert [p.ref for p in answer.cartons[0].placements] == ["fine"]
+
+
+def test_a_round_ends_where_the_clock_does():
+    ticks = count()
+    crates = (carton("a", 90, 70, 60, cost_minor=97), carton("b", 80, 60, 50, cost_minor=61))
+    # No two are equal, so the ways of searching do not depend on machine code.
+    pieces = tuple(piece(str(n), 20 + n, 25 + n, 30 + n % 5) for n in range(20))
+    stop = MaxSeconds(10, lambda: float(next(ticks)))
+    answer = plan_cartons(pieces, crates, PackRules(support_min=0), stop)
+    assert answer.stopped_because == "time"
+    assert sum(len(each.placements) for each in answer.cartons) == 20
+    assert next(ticks) < 20  # nobody goes on for long once it is over
 
 
 def test_without_stock_pieces_are_left_over():

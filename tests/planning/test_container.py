@@ -22,6 +22,8 @@ cargo_lists = st.lists(
         vertical=st.sampled_from(["h", "lwh", "wh"]),
         turnable=st.booleans(),
         fragile=st.booleans(),
+        load_max_g=st.none() | st.integers(0, 400),
+        separation=st.sampled_from(["", "", "acid"]),
         value=st.none() | st.integers(0, 50_000),
         qty=st.integers(1, 6),
     ),
@@ -38,6 +40,7 @@ def cargo(ref, x, y, z, **more):
 @SMALL
 def test_every_load_is_valid_and_within_its_bound(pieces, supported):
     plan = plan_container(pieces, BOX, MaxRounds(8), supported=supported)
+    supported = supported or any(piece.load_max_g is not None for piece in pieces)
     assert check_stowage(pieces, BOX, plan, supported=supported) == []
     assert plan.value <= plan.bound
 
@@ -90,6 +93,30 @@ def test_an_upright_edge_is_kept_and_too_large_pieces_stay():
     assert plan.left == (("mast", 1),)
 
 
+def test_a_load_limit_puts_the_heavy_piece_below():
+    weak = cargo("weak", 60, 40, 20, weight_g=100, load_max_g=150, vertical="h")
+    heavy = cargo("heavy", 60, 40, 30, weight_g=500, vertical="h")
+    plan = plan_container((weak, heavy), BOX, MaxRounds(10))
+    assert [(row.ref, row.z_mm) for row in plan.stowed] == [("heavy", 0), ("weak", 30)]
+
+
+def test_no_column_is_heavier_than_its_lowest_piece_carries():
+    pieces = (cargo("egg", 60, 40, 10, weight_g=100, load_max_g=200, vertical="h", qty=5),)
+    plan = plan_container(pieces, BOX, MaxRounds(10))
+    assert (len(plan.stowed), plan.left) == (3, (("egg", 2),))
+
+
+def test_of_what_must_not_mix_the_most_valuable_travels():
+    pieces = (
+        cargo("acid", 30, 40, 50, separation="8"),
+        cargo("food", 20, 40, 50, separation="cold"),
+        cargo("ice", 20, 40, 50, separation="cold"),
+    )
+    plan = plan_container(pieces, BOX, MaxRounds(10))
+    assert sorted(row.ref for row in plan.stowed) == ["food", "ice"]
+    assert plan.left == (("acid", 1),)
+
+
 def test_an_empty_cargo_is_an_empty_load():
     plan = plan_container((), BOX, MaxRounds(0))
     assert (plan.stowed, plan.value, plan.stopped_because) == ((), 0, "optimal")
@@ -103,6 +130,7 @@ def test_an_empty_cargo_is_an_empty_load():
         lambda: cargo("a", 1, 1, 1, vertical="x"),
         lambda: cargo("a", 1, 1, 1, qty=0),
         lambda: cargo("a", 1, 1, 1, value=-1),
+        lambda: cargo("a", 1, 1, 1, load_max_g=-1),
         lambda: Container(length_mm=0, width_mm=1, height_mm=1),
         lambda: Container(length_mm=1, width_mm=1, height_mm=1, payload_max_g=-1),
     ],

@@ -4,6 +4,7 @@ Units: mm, g. Shares nothing with `wms.planning` but the structs of the question
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from itertools import combinations, permutations
 
 import numpy as np
@@ -114,7 +115,7 @@ def check_stack(carton: PackedCarton, pieces: list[Piece], rules: PackRules) -> 
     return faults + check_loads(rows, pieces)
 
 
-def check_loads(rows: list[Cuboid], pieces: list[Piece]) -> list[str]:
+def check_loads(rows: list[Cuboid], pieces: Sequence[Piece | Cargo]) -> list[str]:
     """Hand weights down by contact area and compare with what each piece may carry."""
     if all(piece.load_max_g is None for piece in pieces):
         return []
@@ -174,7 +175,7 @@ def match_piece(p: Placement, pieces: list[Piece]) -> Piece | None:
 def check_stowage(
     cargo: tuple[Cargo, ...], container: Container, plan: ContainerPlan, *, supported: bool = False
 ) -> list[str]:
-    """Judge a container plan: completeness, walls, turns, overlap, weight, support."""
+    """Judge a container plan: completeness, walls, turns, overlap, weights, loads, support."""
     faults = []
     by_ref = {piece.ref: piece for piece in cargo}
     got = Counter(row.ref for row in plan.stowed)
@@ -203,7 +204,11 @@ def check_stowage(
             base = (row[3] - row[0]) * (row[4] - row[1])
             if row[2] and sum(list_contacts(row, rows[:i]).values()) < base:
                 faults.append(f"step {i + 1} is not carried")
-    weight = sum(by_ref[r.ref].weight_g for r in plan.stowed)
+    loaded = [by_ref[r.ref] for r in plan.stowed]
+    faults += check_loads(rows, loaded)
+    if len({piece.separation for piece in loaded}) > 1:
+        faults.append("what must be apart travels together")
+    weight = sum(piece.weight_g for piece in loaded)
     if container.payload_max_g is not None and weight > container.payload_max_g:
         faults.append(f"weighs {weight} g")
     return faults

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wms.planning.block_loads import is_borne, is_carried
 from wms.planning.jit import kernel
 from wms.planning.spaces import SPACES_MAX, cut_spaces
 
@@ -23,7 +24,7 @@ NEAR_SHARE = 0.04
 class Beam(NamedTuple):
     """States of one level. Shape: the first axis is the state; number = spaces and rows in use;
 
-    used = weight, volume and pieces placed.
+    used = weight, volume and pieces placed; a row is block, x, y, z and weight that rests on it.
     """
 
     spaces: np.ndarray
@@ -125,23 +126,6 @@ def contact(corner, size, box, rows, count, block_size):
 
 
 @kernel
-def is_carried(corner, size, rows, count, block_size):
-    """Say whether the whole base of a block lies on tops of placed blocks."""
-    if corner[2] == 0:
-        return True
-    area = 0
-    for i in range(count):
-        other = block_size[rows[i, 0]]
-        if rows[i, 3] + other[2] != corner[2]:
-            continue
-        wide = min(corner[0] + size[0], rows[i, 1] + other[0]) - max(corner[0], rows[i, 1])
-        deep = min(corner[1] + size[1], rows[i, 2] + other[1]) - max(corner[1], rows[i, 2])
-        if wide > 0 and deep > 0:
-            area += wide * deep
-    return area >= size[0] * size[1]
-
-
-@kernel
 def is_within(blocks, b, used, limits):
     """Say whether weight, volume and number of pieces allow one more block."""
     return (
@@ -184,6 +168,8 @@ def rank_blocks(
         anchor(space, size, scene.box, scene.grounded, corner)
         if scene.grounded == 1 and not is_carried(corner, size, rows, count, blocks.size):
             continue
+        if blocks.carry.shape[0] > 0 and not is_borne(b, corner, blocks, rows, count, False):
+            continue
         score *= contact(corner, size, scene.box, rows, count, blocks.size)
         if found == width and score <= top_score[found - 1]:
             continue
@@ -222,9 +208,13 @@ def put_block(beam, s, space, b, blocks, scene, cuts):
     corner = np.empty(3, np.int64)
     size = blocks.size[b]
     anchor(space, size, scene.box, scene.grounded, corner)
-    row = beam.rows[s, beam.number[s, 1]]
+    count = beam.number[s, 1]
+    if blocks.carry.shape[0] > 0:
+        is_borne(b, corner, blocks, beam.rows[s], count, True)
+    row = beam.rows[s, count]
     row[0] = b
-    row[1:] = corner
+    row[1:4] = corner
+    row[4] = 0
     beam.number[s, 1] += 1
     top = scene.box[2] if blocks.closed[b] == 1 else corner[2] + size[2]
     beam.number[s, 0] = cut_spaces(

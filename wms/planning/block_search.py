@@ -19,8 +19,9 @@ ENDLESS = 1 << 60
 class BlockSearch:
     """The search for the most valuable load of one box.
 
-    With `supported` every base lies wholly on the floor or on other pieces. `best_value` is the
-    value of the best load so far; `list_placed` gives it as rows of kind, x, y, z, dx, dy, dz.
+    With `supported` every base lies wholly on the floor or on other pieces; goods with limits of
+    load need that. `best_value` is the value of the best load so far; `list_placed` gives it as
+    rows of kind, x, y, z, dx, dy, dz.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class BlockSearch:
         rows = self.best.rows[rank, : self.best.number[rank, 1]].tolist()
         return [
             piece
-            for block, x, y, z in rows
+            for block, x, y, z, _ in rows
             for piece in list_pieces(self.blocks, self.goods, block, (x, y, z))
         ]
 
@@ -93,7 +94,7 @@ def make_beam(width: int, kinds: int, rows: int) -> Beam:
     return Beam(
         spaces=np.zeros((width, SPACES_MAX + 8, 6), np.int64),
         left=np.zeros((width, kinds), np.int64),
-        rows=np.zeros((width, rows + 1, 4), np.int64),
+        rows=np.zeros((width, rows + 1, 5), np.int64),
         number=np.zeros((width, 2), np.int64),
         value=np.zeros(width, np.int64),
         used=np.zeros((width, 3), np.int64),

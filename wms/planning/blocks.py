@@ -19,6 +19,7 @@ from wms.planning.spaces import Goods
 
 TESTS_MAX = 8_000_000
 TABLE = 1 << 17
+ENDLESS = 1 << 50
 
 
 class Blocks(NamedTuple):
@@ -26,7 +27,8 @@ class Blocks(NamedTuple):
 
     Shape: size[block, 3]; need[block, kind]; parts[block] = axis, first, second for a join of two
     blocks, or -1, kind, turn for a grid of `grid[block]` pieces. worth is pieces ** -0.2.
-    `closed` blocks take nothing on top.
+    `closed` blocks take nothing on top; carry is how much weight may rest on one, over and above
+    what it holds itself, and is empty when nothing limits loads.
     """
 
     size: np.ndarray
@@ -39,6 +41,7 @@ class Blocks(NamedTuple):
     need: np.ndarray
     parts: np.ndarray
     grid: np.ndarray
+    carry: np.ndarray
 
 
 class Draft(NamedTuple):
@@ -51,6 +54,8 @@ class Draft(NamedTuple):
     parts: np.ndarray
     grid: np.ndarray
     full: np.ndarray
+    weight: np.ndarray
+    carry: np.ndarray
     table: np.ndarray
 
 
@@ -73,6 +78,14 @@ def block_key(need_code, size):
 
 
 @kernel
+def get_load_max(goods, kind):
+    """Return the most weight that may rest on a piece of a kind."""
+    if goods.load_max.shape[0] == 0 or goods.load_max[kind] < 0:
+        return 2 * ENDLESS
+    return goods.load_max[kind]
+
+
+@kernel
 def make_grids(goods, counts, codes, box, draft):
     """Write all grids of equal pieces; return their number."""
     n = 0
@@ -84,6 +97,9 @@ def make_grids(goods, counts, codes, box, draft):
                 continue
             most = counts[kind]
             highest = 1 if goods.closed_top[kind] == 1 else box[2] // edge[2]
+            carry = get_load_max(goods, kind)
+            if goods.weight[kind] > 0:
+                highest = min(highest, 1 + carry // goods.weight[kind])
             for a in range(1, min(most, box[0] // edge[0]) + 1):
                 for b in range(1, min(most // a, box[1] // edge[1]) + 1):
                     for c in range(1, min(most // (a * b), highest) + 1):
@@ -102,6 +118,8 @@ def make_grids(goods, counts, codes, box, draft):
                         draft.parts[n, 0], draft.parts[n, 1], draft.parts[n, 2] = -1, kind, turn
                         draft.grid[n, 0], draft.grid[n, 1], draft.grid[n, 2] = a, b, c
                         draft.full[n] = pieces * edge[0] * edge[1] * edge[2]
+                        draft.weight[n] = pieces * goods.weight[kind]
+                        draft.carry[n] = min(carry, ENDLESS) - (c - 1) * goods.weight[kind]
                         n += 1
     return n
 
@@ -111,7 +129,7 @@ def can_join(a, b, axis, draft, counts, stacked):
     """Say whether two blocks may stand side by side along an axis (b above a)."""
     size, full, closed = draft.size, draft.full, draft.closed
     if axis == 2:
-        if closed[a] == 1:
+        if closed[a] == 1 or draft.carry[a] < draft.weight[b]:
             return False
         # The upper block must lie on a top without holes.
         if stacked and (
@@ -142,6 +160,10 @@ def enter_join(n, axis, low, high, shape, draft):
     draft.closed[n] = max(draft.closed[high], draft.closed[low])
     draft.parts[n, 0], draft.parts[n, 1], draft.parts[n, 2] = axis, low, high
     draft.full[n] = draft.full[low] + draft.full[high]
+    draft.weight[n] = draft.weight[low] + draft.weight[high]
+    # As if all that comes on top rested on the weakest piece.
+    carried = draft.weight[high] if axis == 2 else 0
+    draft.carry[n] = min(draft.carry[low] - carried, draft.carry[high])
     return n + 1
 
 
@@ -199,6 +221,8 @@ def make_blocks(
         parts=np.zeros((limit, 3), np.int64),
         grid=np.ones((limit, 3), np.int64),
         full=np.zeros(limit, np.int64),
+        weight=np.zeros(limit, np.int64),
+        carry=np.zeros(limit, np.int64),
         table=np.zeros(TABLE, np.int64),
     )
     codes = np.random.default_rng(1).integers(1, 1 << 28, goods.kinds)
@@ -211,13 +235,14 @@ def make_blocks(
             size=draft.size[:n],
             volume=draft.full[:n],
             value=need @ (goods.volume if value is None else value),
-            weight=need @ goods.weight,
+            weight=draft.weight[:n],
             pieces=need.sum(axis=1),
             worth=need.sum(axis=1) ** -0.2,
             closed=draft.closed[:n],
             need=need,
             parts=draft.parts[:n],
             grid=draft.grid[:n],
+            carry=draft.carry[:n] if len(goods.load_max) else np.zeros(0, np.int64),
         )
     )
 
@@ -230,7 +255,8 @@ def sort_blocks(blocks: Blocks) -> Blocks:
     parts = blocks.parts[order]
     joins = parts[:, 0] >= 0
     parts[joins, 1:] = place[parts[joins, 1:]]
-    return Blocks(*(field[order] for field in blocks))._replace(parts=parts)
+    fields = (field[order] if len(field) else field for field in blocks)
+    return Blocks(*fields)._replace(parts=parts)
 
 
 def list_pieces(

@@ -9,7 +9,7 @@ Source: dual feasible functions, Fekete and Schepers, Mathematical Methods of Op
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -104,12 +104,16 @@ class Goals:
         self.shares: dict[int, np.ndarray] = {}
 
     def list_open(
-        self, boxes_max: int, most: int = GOALS_MAX
+        self,
+        boxes_max: int,
+        most: int = GOALS_MAX,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> Iterator[tuple[int, tuple[int, ...] | None]]:
         """Give price and goal of sets that are not excluded, cheapest first.
 
-        After so many sets looked at, it gives the price reached and no goal, and ends; so it does
-        at once where no set of `boxes_max` boxes of several types can hold the load.
+        After so many sets looked at, or when time is over, it gives the price reached and no goal,
+        and ends; so it does at once where no set of `boxes_max` boxes of several types can hold the
+        load.
         """
         need = self.needs @ self.counts
         boxes = max(float((need / self.limits.max(axis=0)).max()), self.boxes_min)
@@ -121,6 +125,8 @@ class Goals:
         for _ in range(most):
             if not heap:
                 return
+            if is_over():
+                break
             price, places = heapq.heappop(heap)
             goal = tuple(self.order[at] for at in places)
             if places[-1] + 1 < len(self.order):

@@ -19,10 +19,10 @@ from wms.planning.carton_bounds import Goals
 from wms.planning.carton_columns import Columns
 from wms.planning.carton_first import fill_greedily, price_all, try_goal
 from wms.planning.compiled import is_warm, ready, seed_state
-from wms.planning.packing import STYLES, Filling, pack_box
+from wms.planning.packing import STYLES, Filling, pack_box, slice_of
 from wms.planning.repack import Boxes, Method, Types, improve
 from wms.planning.spaces import Goods, limit_counts
-from wms.planning.stop import StopRule
+from wms.planning.stop import StopRule, Watch, seconds_left
 
 ENDLESS = 1 << 40
 # Sets of more boxes than this are too many to try one by one.
@@ -38,6 +38,8 @@ FIRST_STYLES = (5, 2, 6)
 BLOCK_WIDTHS = (4, 16, 64)
 # Wide beams only where there are few ways to place anything, so that a bench does not wait.
 BLOCK_EFFORT_MAX = 20_000
+# Blocks and columns, the longest steps, are not begun with less time than this.
+BLOCKS_S, COLUMNS_S = 0.02, 0.1
 
 
 class Box(Struct, frozen=True, eq=False):
@@ -74,8 +76,10 @@ class Search:
         types: tuple[Box, ...],
         support_min: float,
         seed: int,
+        watch: Watch,
     ):
         self.goods, self.counts, self.support_min = goods, counts, support_min
+        self.watch = watch
         inner = np.array([t.inner for t in types])
         limits = np.array([t.limits for t in types])
         self.types = Types(
@@ -93,6 +97,10 @@ class Search:
         self.left = counts
         self.price = 0
         self.tried_blocks: dict[tuple[int, ...], int] = {}
+
+    def is_over(self, least_s: float = 0.0) -> bool:
+        """Say whether a clock leaves no more than so much; a round is broken off then."""
+        return seconds_left(self.watch) <= least_s
 
     def make_boxes(self) -> Boxes:
         """Return room for a plan."""
@@ -124,6 +132,7 @@ class Search:
             self.support_min,
             rounds=rounds,
             seed=int(self.state[0]),
+            is_over=self.is_over,
         )
         return self.keep_rows(filling.placed, [len(filling.placed)], [t])
 
@@ -146,9 +155,16 @@ class Search:
         rows = np.empty((self.pieces + 1, 7), np.int64)
         ends = np.empty(len(goal), np.int64)
         method = Method(self.support_min, STYLES, 1, grids)
-        if not ready(try_goal)(
-            types, self.counts, self.goods, self.types, method, tries, rows, ends, self.state
-        ):
+        at_once = slice_of(self.pieces)
+        for done in range(0, tries, at_once):
+            some = min(at_once, tries - done)
+            if self.is_over():
+                return False
+            if ready(try_goal)(
+                types, self.counts, self.goods, self.types, method, some, rows, ends, self.state
+            ):
+                break
+        else:
             return False
         used = np.flatnonzero(np.diff(ends, prepend=0))
         return self.keep_rows(rows[: self.pieces], ends[used].tolist(), types[used].tolist())
@@ -156,7 +172,7 @@ class Search:
     def try_blocks(self, goal: tuple[int, ...]) -> bool:
         """Try to pack the whole load by blocks, box after box, each time with a wider beam."""
         turn = self.tried_blocks.get(goal, 0)
-        if turn >= len(BLOCK_WIDTHS) or not self.has_equal_pieces():
+        if turn >= len(BLOCK_WIDTHS) or not self.has_equal_pieces() or self.is_over(BLOCKS_S):
             return False
         self.tried_blocks[goal] = turn + 1
         left = self.counts.copy()
@@ -188,7 +204,7 @@ class Search:
         whole = int(counts @ self.goods.volume)
         width = max(1, min(width, BLOCK_EFFORT_MAX // len(search.blocks.value)))
         for value in search.run(width):
-            if value == whole:
+            if value == whole or self.is_over():
                 break
         return search.list_placed()
 
@@ -197,6 +213,8 @@ class Search:
         first, *others = goal
         if self.has_equal_pieces() and self.try_set(goal, 4 * effort, 1):
             return True
+        if self.is_over():
+            return False
         found = self.try_set(goal, 12 * effort) if others else self.try_one(first, 16 * effort)
         return found or (effort > 1 and self.try_blocks(goal))
 
@@ -207,7 +225,9 @@ class Search:
 
     def generate_columns(self) -> Iterator[None]:
         """Build boxes by column generation in small steps, and keep plans made of them."""
-        columns = Columns(self.goods, self.counts, self.types, self.free, self.support_min > 0)
+        columns = Columns(
+            self.goods, self.counts, self.types, self.free, self.support_min > 0, self.watch
+        )
         for t, filling in self.list_boxes():
             columns.add(t, filling.placed)
         for is_round in columns.generate():
@@ -229,6 +249,8 @@ class Search:
             styles = [STYLES[at : at + 1] for at in FIRST_STYLES]
             methods = [Method(self.support_min, style, 1, grids=1) for style in styles]
         for lean, method in product(leans, methods):
+            if self.boxes.number[0] and self.is_over():
+                break
             boxes = self.make_boxes()
             left = ready(fill_greedily)(
                 self.counts, self.free, self.goods, self.types, method, lean, boxes, self.state
@@ -278,8 +300,8 @@ def choose_boxes(
     seed: int,
 ) -> Choice:
     """Return the cheapest set of boxes found for a load until the rule says stop."""
-    search = Search(goods, counts, types, support_min, seed)
     watch = stop()
+    search = Search(goods, counts, types, support_min, seed, watch)
     reason = watch(np.inf)
     if reason is not None:
         # No time at all: one box after the other, by volume.
@@ -300,13 +322,14 @@ def choose_boxes(
             break
         effort = min(effort + 1, 8)
         for _, goal in goals:
-            if search.try_goal(goal, effort):
+            if search.is_over() or search.try_goal(goal, effort):
                 break
-        if search.boxes.number[0] > 1:
+        if search.boxes.number[0] > 1 and not search.is_over():
             before = search.price
             search.improve()
             stale = stale + 1 if search.price == before else 0
-            if columns is None and complete and stale > STALE_ROUNDS and search.has_equal_pieces():
+            ripe = complete and stale > STALE_ROUNDS and search.has_equal_pieces()
+            if columns is None and ripe and not search.is_over(COLUMNS_S):
                 columns = search.generate_columns()
             next(columns or iter(()), None)
     return Choice(search.list_boxes(), search.left, search.price, bound, reason)
@@ -325,9 +348,11 @@ def look_at_goals(search: Search) -> tuple[int, list[tuple[int, tuple[int, ...]]
     )
     bound = None
     kept: list[tuple[int, tuple[int, ...]]] = []
-    for price, goal in goals.list_open(GOAL_BOXES_MAX):
+    for price, goal in goals.list_open(GOAL_BOXES_MAX, is_over=search.is_over):
         bound = price if bound is None else bound
         if goal is None or len(goal) > GOAL_BOXES_MAX or len(kept) >= GOALS_KEPT:
+            break
+        if search.is_over():
             break
         if search.try_goal(goal, 1):
             break

@@ -17,6 +17,7 @@ from msgspec import Struct
 from wms.planning.block_search import BlockSearch
 from wms.planning.repack import Types
 from wms.planning.spaces import Goods, limit_counts
+from wms.planning.stop import Watch, seconds_left
 
 SCALE = 1_000_000
 BLOCKS_MAX = 1000
@@ -25,6 +26,7 @@ WIDTHS = (2, 8, 24)
 EFFORT_MAX = 12_000
 # Deterministic seconds of the integer program, so that the same rounds give the same plan.
 INTEGER_EFFORT = 0.4
+ENDLESS_S = 3600.0
 EPSILON = 1e-6
 
 
@@ -47,12 +49,13 @@ class Columns:
         types: Types,
         free: np.ndarray,
         supported: bool,
+        watch: Watch,
     ):
         # Loaded here because it takes most of a second, and few orders come this way.
         from ortools.linear_solver import pywraplp
 
         self.goods, self.counts, self.types = goods, counts, types
-        self.free, self.supported = free, supported
+        self.free, self.supported, self.watch = free, supported, watch
         self.kinds = np.flatnonzero(counts)
         self.pool: list[Column] = []
         self.known: set[tuple[int, ...]] = set()
@@ -127,7 +130,8 @@ class Columns:
         search.restart(counts, value)
         width = max(1, min(width, EFFORT_MAX // len(search.blocks.value)))
         for _ in search.run(width):
-            pass
+            if seconds_left(self.watch) <= 0:
+                break
         new = False
         for rank in range(LOADS_KEPT):
             rows = np.array(search.list_placed(rank), np.int64).reshape(-1, 7)
@@ -163,6 +167,7 @@ class Columns:
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         solver.parameters.max_deterministic_time = INTEGER_EFFORT
+        solver.parameters.max_time_in_seconds = min(max(seconds_left(self.watch), 0.0), ENDLESS_S)
         if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return []
         return [

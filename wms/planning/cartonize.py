@@ -194,6 +194,7 @@ def plan_cartons(
     if len({carton.code for carton in carton_types}) < len(carton_types):
         raise ValueError("carton codes must be unique")
     types = make_boxes(carton_types, rules)
+    support_min = float(rules.support_min)  # for a whole number, other machine code would be made
     # The roomiest first: what fits at all nearly always fits there.
     rooms = sorted(((box.inner.tolist(), box.limits.tolist()) for box in types), reverse=True)
     packable: dict[str, list[Piece]] = {}
@@ -208,7 +209,7 @@ def plan_cartons(
     choices: list[Choice] = []
     for group in packable.values():
         lot = Lot(group)
-        choice = choose_boxes(lot.goods, lot.counts, types, rules.support_min, stop, seed)
+        choice = choose_boxes(lot.goods, lot.counts, types, support_min, stop, seed)
         cartons.extend(
             lot.describe(carton_types[index], filling) for index, filling in choice.boxes
         )
@@ -244,10 +245,11 @@ def warm_up() -> None:
     )
     piece = Piece(ref="warm", length_mm=9, width_mm=13, height_mm=11, weight_g=1, qty=6)
     heavy = structs.replace(piece, weight_g=200, qty=9)
+    single = structs.replace(piece, ref="single", weight_g=2, qty=1)
     # Never proven best, so that every way of searching has its turn.
     odd = structs.replace(piece, length_mm=17, width_mm=13, height_mm=9, qty=24)
     with warming():
-        for pieces, rounds in (((piece,), 2), ((heavy,), 2), ((odd,), WARM_ROUNDS)):
+        for pieces, rounds in (((single,), 2), ((piece,), 2), ((heavy,), 2), ((odd,), WARM_ROUNDS)):
             plan_cartons(pieces, (kind,), PackRules(), MaxRounds(rounds))
 
 

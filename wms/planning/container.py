@@ -3,9 +3,11 @@
 Problem: choose pieces and places in ONE box so that the value loaded is as high as possible. Value
 is the volume unless the cargo names one.
 Units: mm, g. Coordinates: x along the length, y along the width, z up.
-Guarantees: inside, no overlap, only allowed turns, weight within the limit; with `supported` every
-base lies wholly on the floor or on other pieces and placements come bottom up; same seedless
-search, so same rounds give the same plan; more rounds never a worse one.
+Guarantees: inside, no overlap, only allowed turns, weight within the limit, nothing above a fragile
+piece, no more on a piece than it may carry, one separation class (the one whose load is worth
+most); with `supported`, and always where loads are limited, every base lies wholly on the floor or
+on other pieces and placements come bottom up; same seedless search, so same rounds give the same
+plan; more rounds never a worse one.
 Source: `block_beam` (beam search with blocks). The bound is that of volume and weight alone.
 """
 
@@ -26,7 +28,9 @@ class Cargo(Struct, frozen=True, kw_only=True):
     """So many equal pieces.
 
     `vertical` names the edges that may stand upright, of "lwh"; with `turnable` a piece may also be
-    turned around its vertical edge. `value` None means the volume in mm3.
+    turned around its vertical edge: "this side up" is "h", flat is the shortest edge alone.
+    `load_max_g` is the most weight that may rest on a piece; pieces of different `separation` never
+    share a container. `value` None means the volume in mm3.
     """
 
     ref: str
@@ -37,6 +41,8 @@ class Cargo(Struct, frozen=True, kw_only=True):
     vertical: str = "lwh"
     turnable: bool = True
     fragile: bool = False
+    load_max_g: int | None = None
+    separation: str = ""
     value: int | None = None
     qty: int = 1
 
@@ -48,6 +54,8 @@ class Cargo(Struct, frozen=True, kw_only=True):
             raise ValueError(f"vertical of {self.ref} must name edges of 'lwh'")
         if self.weight_g < 0 or self.qty < 1 or (self.value is not None and self.value < 0):
             raise ValueError(f"weight_g and value of {self.ref} must be >= 0, qty >= 1")
+        if self.load_max_g is not None and self.load_max_g < 0:
+            raise ValueError(f"load_max_g of {self.ref} must be >= 0, not {self.load_max_g}")
 
 
 class Container(Struct, frozen=True, kw_only=True):
@@ -110,39 +118,54 @@ def plan_container(
         ],
         bool,
     )
+    names = dict.fromkeys(piece.separation for piece in cargo)
     payload = container.payload_max_g
     limit = int(counts @ goods.weight) if payload is None else payload
     usable = np.where(fitting & (goods.weight <= limit), counts, 0)
-    bound = bound_value(goods, usable, value, int(box.prod()), limit)
+    classes = [np.array([piece.separation == name for piece in cargo], bool) for name in names]
+    groups = [
+        (bound_value(goods, part, value, int(box.prod()), limit), part)
+        for part in (np.where(mine, usable, 0) for mine in classes)
+        if part.any()
+    ]
+    groups.sort(key=lambda group: -group[0])
+    bound = groups[0][0] if groups else 0
+    supported = supported or len(goods.load_max) > 0
     rows, reason = [], "optimal"
-    if usable.any():
-        rows, reason = search_load(goods, usable, box, value, limit, supported, bound, stop)
+    if groups:
+        rows, reason = search_load(goods, groups, box, value, limit, supported, stop)
     return describe(cargo, goods, value, counts, box, rows, bound, reason)
 
 
 def search_load(
     goods: Goods,
-    counts: np.ndarray,
+    groups: list[tuple[int, np.ndarray]],
     box: np.ndarray,
     value: np.ndarray,
     weight_max: int,
     supported: bool,
-    bound: int,
     stop: StopRule,
 ) -> tuple[list[list[int]], str]:
-    """Widen the beams in turn until the rule says stop; return the best load and the reason."""
+    """Widen the beams in turn until the rule says stop; return the best load and the reason.
+
+    Groups are bound and counts of what may travel together, the best bound first.
+    """
     watch = stop()
     # Air inside a block could be under a base, so it is kept out where bases must be carried.
     searches = [
-        BlockSearch(
-            goods,
-            counts,
-            box,
-            value=value,
-            weight_max=weight_max,
-            fill_min=fill,
-            supported=supported,
+        (
+            bound,
+            BlockSearch(
+                goods,
+                counts,
+                box,
+                value=value,
+                weight_max=weight_max,
+                fill_min=fill,
+                supported=supported,
+            ),
         )
+        for bound, counts in groups
         for fill in (FILLS[:1] if supported else FILLS)
     ]
     best = -1
@@ -150,17 +173,21 @@ def search_load(
     reason: str | None = None
     width = 1
     while reason is None:
-        for search in searches:
+        # A group that cannot beat the best load is left out.
+        searches = [pair for pair in searches if pair[0] > best]
+        for bound, search in searches:
             for found in search.run(width):
                 if found > best:
                     best = found
                     rows = search.list_placed()
-                reason = "optimal" if best >= bound else watch(-best)
-                if reason is not None:
+                reason = "optimal" if best >= groups[0][0] else watch(-best)
+                if reason is not None or best >= bound:
                     break
             if reason is not None:
                 break
         width *= 2
+        if not searches:
+            reason = reason or "optimal"
         if width > WIDTH_MAX:
             reason = reason or "width"
     return rows, reason
@@ -194,13 +221,14 @@ def make_cargo_goods(cargo: tuple[Cargo, ...]) -> tuple[Goods, np.ndarray]:
         table[kind, : len(turns)] = turns
         turn_count[kind] = len(turns)
     volume = table[:, 0, :].prod(axis=1)
+    loads = np.array([-1 if p.load_max_g is None else p.load_max_g for p in cargo], np.int64)
     goods = Goods(
         turns=table,
         turn_count=turn_count,
         weight=np.array([piece.weight_g for piece in cargo], np.int64),
         volume=volume,
         closed_top=np.array([piece.fragile for piece in cargo], np.int64),
-        load_max=np.empty(0, np.int64),
+        load_max=loads if (loads >= 0).any() else np.empty(0, np.int64),
         box_max=np.empty(0, np.int64),
     )
     value = [v if p.value is None else p.value for p, v in zip(cargo, volume, strict=True)]

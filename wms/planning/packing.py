@@ -7,6 +7,9 @@ Units: mm, g. Guarantees: those of `spaces`; more rounds never give a worse answ
 answer.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from msgspec import Struct
 
@@ -28,6 +31,8 @@ STYLES = np.array(
     ],
     np.int64,
 )
+# Pieces placed before the clock is asked.
+PIECES_AT_ONCE = 4000
 
 
 class Filling(Struct, frozen=True, eq=False):
@@ -37,45 +42,51 @@ class Filling(Struct, frozen=True, eq=False):
     counts: np.ndarray
 
 
-@kernel
-def search_box(orders, styles, goods, value, box, limits, support_min, rounds, state, best_placed):
-    """Fill one box by every order and style, then disturb the best; return rows and value.
+class Memory(NamedTuple):
+    """What a search knows: the kept sequence and which of it found a place, the best rows.
 
-    Writes the best rows to `best_placed`. Stops early when everything has found a place.
+    Shape: facts = value and style of the kept sequence, value and number of the best rows.
+    """
+
+    order: np.ndarray
+    taken: np.ndarray
+    placed: np.ndarray
+    facts: np.ndarray
+
+
+@kernel
+def search_box(orders, styles, goods, value, box, limits, support_min, first, last, state, memory):
+    """Fill one box by every order and style, then disturb the best: turns `first` to `last`.
+
+    Goes on from `memory` and writes it. Stops early when everything has found a place.
     """
     n = orders.shape[1]
     placed = np.empty((n + 1, 7), np.int64)
     taken = np.empty(n, np.int64)
     order = np.empty(n, np.int64)
-    kept_order = np.empty(n, np.int64)
-    kept_taken = np.empty(n, np.int64)
-    kept_value = -1
-    kept_style = 0
-    best_value = -1
-    best_count = 0
+    facts = memory.facts
     tries = orders.shape[0] * styles.shape[0]
-    for turn in range(tries + rounds):
+    for turn in range(first, last):
         if turn < tries:
             order[:] = orders[turn // styles.shape[0]]
             style = turn % styles.shape[0]
         else:
-            style = disturb(order, kept_order, kept_taken, kept_style, styles.shape[0], state)
+            style = disturb(order, memory.order, memory.taken, facts[1], styles.shape[0], state)
         count = fill(order, goods, box, limits, support_min, styles[style], placed, taken)
         got = 0
         for i in range(count):
             got += value[placed[i, 0]]
-        if got >= kept_value:
-            kept_value = got
-            kept_style = style
-            kept_order[:] = order
-            kept_taken[:] = taken
-        if got > best_value:
-            best_value = got
-            best_count = count
-            best_placed[:count] = placed[:count]
+        if got >= facts[0]:
+            facts[0] = got
+            facts[1] = style
+            memory.order[:] = order
+            memory.taken[:] = taken
+        if got > facts[2]:
+            facts[2] = got
+            facts[3] = count
+            memory.placed[:count] = placed[:count]
         if count == n:
             break
-    return best_count, best_value
 
 
 @kernel
@@ -98,6 +109,11 @@ def disturb(order, kept_order, kept_taken, kept_style, n_styles, state):
         b = draw(state, n)
         order[a], order[b] = order[b], order[a]
     return style
+
+
+def slice_of(pieces: int) -> int:
+    """Return how many fillings are made at once before the clock is asked: a multiple of four."""
+    return 4 * max(1, PIECES_AT_ONCE // (4 * pieces))
 
 
 def list_orders(goods: Goods, counts: np.ndarray) -> np.ndarray:
@@ -127,25 +143,38 @@ def pack_box(
     value: np.ndarray | None = None,
     rounds: int = 0,
     seed: int = 1,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Filling:
     """Return the most valuable filling of one box found in the first tries and so many rounds.
 
     Shape: limits = most weight, volume and pieces. Value per kind is the volume if not given.
     """
     orders = list_orders(goods, counts)
-    placed = np.empty((orders.shape[1] + 1, 7), np.int64)
-    state = np.array([seed_state(seed)], np.int64)
-    count, _ = ready(search_box)(
-        orders,
-        STYLES,
-        goods,
-        goods.volume if value is None else value,
-        box,
-        limits,
-        support_min,
-        rounds,
-        state,
-        placed,
+    n = orders.shape[1]
+    memory = Memory(
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros((n + 1, 7), np.int64),
+        np.array([-1, 0, -1, 0], np.int64),
     )
-    rows = placed[:count].copy()
+    state = np.array([seed_state(seed)], np.int64)
+    turns = len(orders) * len(STYLES) + rounds
+    at_once = slice_of(n)
+    for first in range(0, turns, at_once):
+        if memory.facts[3] == n or is_over():
+            break
+        ready(search_box)(
+            orders,
+            STYLES,
+            goods,
+            goods.volume if value is None else value,
+            box,
+            limits,
+            support_min,
+            first,
+            min(first + at_once, turns),
+            state,
+            memory,
+        )
+    rows = memory.placed[: memory.facts[3]].copy()
     return Filling(rows, np.bincount(rows[:, 0], minlength=goods.kinds))

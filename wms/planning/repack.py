@@ -135,12 +135,14 @@ def propose(boxes, part, size, types, weight, volume, price, goal, state):
 
 
 @kernel
-def make_order(stock, goods, keys, order, mix, state):
+def make_order(stock, goods, keys, present, order, mix, state):
     """Write the pieces still to pack, big ones first in a disturbed sense; return how many."""
     sense = draw(state, 4)
     noise = 1 + draw(state, 600)
-    n_kinds = stock.shape[0]
-    for kind in range(n_kinds):
+    number = 0
+    for kind in range(stock.shape[0]):
+        if stock[kind] == 0:
+            continue
         edge = goods.turns[kind, 0]
         if sense <= 1:
             size = float(goods.volume[kind]) * mix[0] + goods.weight[kind] * mix[1]
@@ -151,9 +153,12 @@ def make_order(stock, goods, keys, order, mix, state):
             size = float(goods.volume[kind]) / low
         if goods.closed_top[kind] == 1:
             size *= 0.1
-        keys[kind] = -size * (1000 - noise + draw(state, 2 * noise))
+        keys[number] = -size * (1000 - noise + draw(state, 2 * noise))
+        present[number] = kind
+        number += 1
     n = 0
-    for kind in np.argsort(keys[:n_kinds]):
+    for at in np.argsort(keys[:number]):
+        kind = present[at]
         for _ in range(stock[kind]):
             order[n] = kind
             n += 1
@@ -172,12 +177,12 @@ def fill_one(order, goods, types, t, method, style, placed, taken):
 @kernel
 def fill_best(stock, t, goods, types, method, mix, scratch, rows, at, state):
     """Fill one box of a type by several sequences; write the best rows; return their number."""
-    keys, order, placed, taken = scratch
+    keys, present, order, placed, taken = scratch
     best = -1.0
     best_count = 0
     last = -1
     for _ in range(method.tries):
-        n = make_order(stock, goods, keys, order, mix, state)
+        n = make_order(stock, goods, keys, present, order, mix, state)
         kept = 0
         run = 0
         for i in range(n):
@@ -308,9 +313,10 @@ def has_stock(boxes, part, size, goal, number):
 
 @kernel
 def make_scratch(n, n_kinds):
-    """Return the working arrays that filling needs: keys, order, placed, taken."""
+    """Return the working arrays that filling needs: keys, kinds, order, placed, taken."""
     return (
         np.empty(n_kinds),
+        np.empty(n_kinds, np.int64),
         np.empty(n, np.int64),
         np.empty((n + 1, 7), np.int64),
         np.empty(n, np.int64),
