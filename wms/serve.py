@@ -32,6 +32,8 @@ def server_of(settings: Settings, *, quiet: bool = True) -> Server:
             log_level="warning" if quiet else "info",
             access_log=False,
             proxy_headers=False,
+            # Longer than a person takes between two scans, and than proxies keep theirs (60 s).
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
     )
