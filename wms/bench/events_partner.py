@@ -172,8 +172,9 @@ class Partners:
 
 def _order(lines: int, **more: str) -> dict[str, object]:
     wanted = [{"line_no": str(n), "sku": f"SKU{n}", "qty": 1} for n in range(1, lines + 1)]
-    return {"carrier": "CARRIER", "ship_to": {"name": "Bench", "city": "Kiel"}, "lines": wanted,
-            **more}  # fmt: skip
+    cutoff_at = (datetime.now(UTC) + timedelta(hours=4)).isoformat()
+    return {"carrier": "CARRIER", "cutoff_at": cutoff_at, "ship_to": {"name": "Bench"},
+            "lines": wanted, **more}  # fmt: skip
 
 
 def _median(values: list[float]) -> float:
