@@ -2,24 +2,33 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
+import pytest
+from aiohttp import web
 
 from tests.events.conftest import Bed
 from tests.events.receiver import Receiver
-from tests.events.test_delivery import until
+from tests.events.test_delivery import parked, until
+from tests.events.test_faults import Writers, all_came, prepare
+from wms import background
 from wms.background import Keeper
 from wms.events import wake
 from wms.events.line import CHANNEL, Line
+from wms.events.rules import Tuning
+from wms.events.worker import drain
 from wms.settings import Settings
 
+KILLS = 3
 SECONDS = 60  # a process starts in two; a loaded machine needs more
 
 
@@ -66,6 +75,54 @@ async def test_a_killed_worker_is_started_again_and_nothing_is_lost(
     firsts = list(dict.fromkeys(got.sequence for got in receiver.got if got.key == "order/A"))
     assert firsts == sorted(firsts)
     assert receiver.unverified == 0
+
+
+def _fault(dice: random.Random, body: dict[str, Any], seen: int) -> web.Response | float | None:
+    """What a process gets over in seconds: it asks to rest, fails as a whole, hangs up, is slow."""
+    if body["partitionkey"] == "order/K0" and body["keyseq"] == "2" and not seen:
+        return web.Response(status=500)
+    roll = dice.random()
+    if roll < 0.02:
+        return web.Response(status=dice.choice((401, 401, 401, 429)))
+    return 0.05 if roll < 0.1 else None
+
+
+async def test_a_process_killed_at_random_moments_loses_reorders_and_invents_nothing(
+    own_bed: Bed, receiver: Receiver, quick: Tuning, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(background, "RESTS_S", (0.05,))
+    dice, bed = random.Random(22), own_bed
+    await prepare(bed)
+    receiver.fault = lambda body, seen: _fault(dice, body, seen)
+    await bed.subscribe(receiver, lanes=4)
+    writers, enough = Writers(bed, dice), asyncio.Event()
+
+    async def write() -> None:
+        while not enough.is_set():
+            await writers.work()
+            await asyncio.sleep(0.2)
+
+    async with keeping(settings_of(bed)) as keeper:
+        writing = asyncio.create_task(write())
+        for killed in range(KILLS):
+            sent = receiver.requests
+
+            async def is_sending(before: int = sent) -> bool:
+                return receiver.requests > before + 2
+
+            async def has_died(times: int = killed + 1) -> bool:
+                return keeper.deaths == times
+
+            await until(is_sending, SECONDS)
+            await asyncio.sleep(dice.random() / 2)  # into any moment of its work
+            assert keeper.process is not None
+            keeper.process.send_signal(signal.SIGKILL)
+            await until(has_died, SECONDS)
+        enough.set()
+        await writing
+    assert await drain(bed.db, bed.settings, quick, SECONDS)
+    await all_came(bed, receiver, writers.committed)
+    assert await parked(bed) == []
 
 
 SERVE = """
