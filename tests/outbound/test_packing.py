@@ -116,6 +116,21 @@ async def test_without_a_plan_the_planner_proposes_and_the_act_takes_what_was_sh
     assert await w.scalar(world, boxes) == "S", "without a worker by now, as the page said"
 
 
+async def test_no_carton_is_suggested_for_what_ships_in_its_own_package(world: World) -> None:
+    async with world.db.transaction() as tx:
+        await tx.exec_driver_sql("UPDATE item SET own_container = true WHERE sku = 'TENT'")
+    tent = await packs.picked(world, "ORD-1", line("TENT", 1))
+    mixed = await packs.picked(
+        world, "ORD-2", line("TENT", 1), line("MUG", 1, bin="A-02-09"), totes=("T2",)
+    )
+    suggested: list[tuple[str, bool]] = []
+    for order in (tent, mixed):
+        tour = await packs.open_bench(world, order["totes"][0])
+        [step] = (await packs.show(world, "pack", tour, "PAT")).steps
+        suggested.append((step.questions[1].default, bool(step.questions[1].accepts)))
+    assert suggested == [("", True), ("S", True)]
+
+
 async def test_one_item_too_many_is_refused_and_stands_on_a_clarify_plate(world: World) -> None:
     order = await packs.picked(world, "ORD-1", line("MUG", 1), line("LAMP", 1))
     tour = await packs.open_bench(world, order["totes"][0])

@@ -165,6 +165,19 @@ def test_equal_contents_get_the_same_carton_and_each_unit_a_place() -> None:
     assert [place["item_id"] for place in planned[0].placements] == [7] * 5
 
 
+def test_what_ships_in_its_own_package_gets_no_carton() -> None:
+    contents = tuple(
+        Content(
+            order_id=1, item_id=item_id, qty=2, length_mm=100, width_mm=100, height_mm=100,
+            weight_g=1000, fragile=False, upright=False, separation="",
+            own_container=item_id == 8,
+        )
+        for item_id in (7, 8)
+    )  # fmt: skip
+    [planned] = plan_boxes(BoxProblem(contents=contents, carton_types=CARTONS, seconds=1))
+    assert [place["item_id"] for place in planned.placements] == [7, 7]
+
+
 def test_when_time_is_over_packers_choose() -> None:
     content = Content(
         order_id=1, item_id=7, qty=1, length_mm=100, width_mm=100, height_mm=100, weight_g=0,

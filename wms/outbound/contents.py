@@ -35,6 +35,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     unit_g: int
     unit_mm: tuple[int, int, int]
     separation: str
+    own_container: bool  # it ships in its own package
     codes: list[str]
     code_qtys: list[int]
 
@@ -69,7 +70,7 @@ CONTENTS = text(
            b.status, b.on_hand AS qty,
            coalesce(p.weight_g, 0) AS unit_g,
            ARRAY[coalesce(p.length_mm, 0), coalesce(p.width_mm, 0), coalesce(p.height_mm, 0)]
-             AS unit_mm, i.separation,
+             AS unit_mm, i.separation, i.own_container,
            ARRAY(SELECT c.value FROM barcode c WHERE c.item_id = b.item_id ORDER BY c.value)
              AS codes,
            ARRAY(SELECT coalesce(k.base_qty, 1) FROM barcode c

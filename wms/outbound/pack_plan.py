@@ -26,7 +26,7 @@ PATIENCE_S = 120.0
 # Primary keys.
 ITEM_RULES = text(
     """
-    SELECT i.id, i.fragile, i.upright, i.flat, i.own_container, i.carton_qty_max, e.load_max_g
+    SELECT i.id, i.fragile, i.upright, i.flat, i.carton_qty_max, e.load_max_g
       FROM item i
       LEFT JOIN pack_level e ON e.item_id = i.id AND e.level = 'each'
      WHERE i.id = ANY (CAST(:ids AS bigint[])) ORDER BY i.id
@@ -39,21 +39,20 @@ class _ItemRule(msgspec.Struct):
     fragile: bool
     upright: bool
     flat: bool
-    own_container: bool
     carton_qty_max: int | None
     load_max_g: int | None
 
 
 async def with_proposal(tx: Tx, bench: Bench) -> Bench:
     """The bench with the carton to take now, where no plan names one and there is time to ask."""
-    known = all(min(content.unit_mm) > 0 for content in bench.inside)
-    asking = bench.carton is None and bench.inside and not bench.planned and not bench.stopped
+    known = all(min(content.unit_mm) > 0 for content in bench.loose)
+    asking = bench.carton is None and bench.loose and not bench.planned and not bench.stopped
     if not (asking and known and pool.is_ready()):
         return bench
     qty = Counter[int]()
-    for content in bench.inside:
+    for content in bench.loose:
         qty[content.item_id] += content.qty
-    first = {content.item_id: content for content in bench.inside}
+    first = {content.item_id: content for content in bench.loose}
     rules = await rows(tx, ITEM_RULES, _ItemRule, ids=sorted(qty))
     contents = tuple(
         Content(
@@ -61,8 +60,7 @@ async def with_proposal(tx: Tx, bench: Bench) -> Bench:
             length_mm=first[rule.id].unit_mm[0], width_mm=first[rule.id].unit_mm[1],
             height_mm=first[rule.id].unit_mm[2], weight_g=first[rule.id].unit_g,
             fragile=rule.fragile, upright=rule.upright, separation=first[rule.id].separation,
-            flat=rule.flat, own_container=rule.own_container, carton_qty_max=rule.carton_qty_max,
-            load_max_g=rule.load_max_g,
+            flat=rule.flat, carton_qty_max=rule.carton_qty_max, load_max_g=rule.load_max_g,
         )
         for rule in rules
     )  # fmt: skip

@@ -97,6 +97,11 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     packed: int = 0
 
     @property
+    def loose(self) -> list[Content]:
+        """What a carton is taken for: not what ships in its own package."""
+        return [content for content in self.inside if not content.own_container]
+
+    @property
     def left(self) -> int:
         return sum(content.qty for content in self.inside)
 
@@ -191,21 +196,26 @@ def fits_inside(content: Content, carton: CartonChoice) -> bool:
 
 def legal_types(bench: Bench) -> list[CartonChoice]:
     """Types that can take at least one of the pieces; all of them when no size can be right."""
-    legal = [t for t in bench.types if any(fits_inside(content, t) for content in bench.inside)]
+    legal = [t for t in bench.types if any(fits_inside(content, t) for content in bench.loose)]
     return legal or bench.types
 
 
 def suggest_type(bench: Bench) -> CartonChoice | None:
-    """The planned or proposed type; without one the smallest that takes all, else the largest."""
+    """The planned or proposed type; without one the smallest that takes all, else the largest.
+
+    None where all goods ship in their own packages.
+    """
+    if not bench.loose:
+        return None
     legal = sorted(legal_types(bench), key=lambda choice: (choice.inner_mm3, choice.code))
     for choice in legal:
         if choice.code == bench.planned or choice.id == bench.proposed:
             return choice
-    volume = sum(c.qty * c.unit_mm[0] * c.unit_mm[1] * c.unit_mm[2] for c in bench.inside)
-    weight = sum(content.qty * content.unit_g for content in bench.inside)
+    volume = sum(c.qty * c.unit_mm[0] * c.unit_mm[1] * c.unit_mm[2] for c in bench.loose)
+    weight = sum(content.qty * content.unit_g for content in bench.loose)
     for choice in legal:
         roomy = volume <= choice.inner_mm3 * FILL_MAX
         strong = choice.tare_g + weight <= choice.gross_max_g
-        if roomy and strong and all(fits_inside(content, choice) for content in bench.inside):
+        if roomy and strong and all(fits_inside(content, choice) for content in bench.loose):
             return choice
     return legal[-1] if legal else None
