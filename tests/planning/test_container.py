@@ -31,6 +31,24 @@ cargo_lists = st.lists(
     unique_by=lambda piece: piece.ref,
 ).map(tuple)
 
+pallets = st.lists(
+    st.builds(
+        Cargo,
+        ref=st.sampled_from("abcdefgh"),
+        length_mm=st.integers(8, 30),
+        width_mm=st.integers(8, 20),
+        height_mm=st.integers(6, 15),
+        weight_g=st.integers(1, 30),
+        vertical=st.sampled_from(["h", "lwh"]),
+        load_max_g=st.integers(0, 90),
+        separation=st.sampled_from(["", "acid"]),
+        qty=st.integers(5, 40),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda piece: piece.ref,
+).map(tuple)
+
 
 def cargo(ref, x, y, z, **more):
     return Cargo(ref=ref, length_mm=x, width_mm=y, height_mm=z, **more)
@@ -45,7 +63,16 @@ def test_every_load_is_valid_and_within_its_bound(pieces, supported):
     assert plan.value <= plan.bound
 
 
-@given(cargo_lists)
+@given(pallets)
+@SMALL
+def test_stacks_of_many_equal_pieces_keep_what_each_may_carry(pieces):
+    plan = plan_container(pieces, BOX, MaxRounds(8))
+    assert check_stowage(pieces, BOX, plan, supported=True) == []
+    assert plan.stowed
+    assert plan.value <= plan.bound
+
+
+@given(st.one_of(cargo_lists, pallets))
 @SMALL
 def test_same_rounds_same_load_and_more_rounds_never_less(pieces):
     plans = [plan_container(pieces, BOX, MaxRounds(rounds)) for rounds in (0, 5, 5, 20)]
