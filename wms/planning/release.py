@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from wms.planning import release_search as search
 from wms.planning.comb import comb_walk
+from wms.planning.release_suit import fill, suit
 from wms.planning.stop import MaxRounds, StopRule
 
 DEFAULT_STOP = MaxRounds(50)
@@ -24,6 +25,7 @@ MOVES, FIRST_CYCLE, LONGER = 5_000, 100, 2.0
 HOT, COLD = 6.0, 0.5
 TRIES = 300
 SPARE_BATCHES = 1
+RENEWED = 10
 
 
 class StockPiece(Struct, frozen=True):
@@ -108,7 +110,7 @@ def plan_release(
     zones = sorted({piece.zone for piece in stock})
     store = _store(able, stock, numbered, by_item, zones, volumes, limits, seed)
     for batch in range(int(store[search.BATCHES])):
-        search.fill(store, batch, TRIES)
+        fill(store, batch, TRIES)
     best_batch = np.zeros(len(able), np.int64)
     best_taken = np.zeros(sum(len(order.items) for order in able), np.int64)
     search.save(store, best_batch, best_taken)
@@ -125,6 +127,10 @@ def plan_release(
             left, heat = cycle, HOT
             cooling = (COLD / HOT) ** (1 / (cycle * MOVES))
             cycle = int(cycle * LONGER)
+        # Lists of what suits go out of date slowly: each batch's is made anew in its turn.
+        worth = store[search.COST] / store[search.PIECES]
+        for batch in range(rounds % RENEWED, int(store[search.BATCHES]), RENEWED):
+            suit(store, batch, worth)
         rounds, left = rounds + 1, left - 1
         heat = search.anneal_release(store, best_batch, best_taken, best, MOVES, heat, cooling)
     batches = _batches(able, stock, numbered, best_batch, best_taken, limits)
@@ -178,6 +184,7 @@ def _store(
             search.BATCH: unset[: len(able)],
             search.RIDERS: np.zeros(batches),
             search.TAKEN: unset[: sum(sizes)],
+            search.SUIT: np.zeros(batches * search.SUITED),
             search.USED: np.zeros(len(numbered)),
             search.LISTS: lists,
             search.BEFORE: unset[: len(numbered)],

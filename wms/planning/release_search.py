@@ -13,6 +13,8 @@ import numpy as np
 from wms.planning.jit import kernel
 
 NOWHERE = 1 << 40
+# So many of the orders not chosen are noted for each batch.
+SUITED = 64
 
 # Head: numbers, limits, sizes, then where each table begins.
 PIECES, COST, CHOSEN_COUNT, LUCK, PIECES_MIN, ORDERS_MAX, VOLUME_MAX, ORDERS, BATCHES, ZONES = (
@@ -36,8 +38,9 @@ PIECES, COST, CHOSEN_COUNT, LUCK, PIECES_MIN, ORDERS_MAX, VOLUME_MAX, ORDERS, BA
     AFTER,
     CHOSEN,
     PLACE,
+    SUIT,
     HEAD_END,
-) = range(10, 28)
+) = range(10, 29)
 COUNT, VOLUME, RIGHT, LEFT, HEAD, LIST_SIZE = range(6)
 
 
@@ -60,7 +63,7 @@ def _chance(s):
 
 
 @kernel
-def _extra(s, piece, batch):
+def extra(s, piece, batch):
     """What one more stock piece adds to the batch's list of its zone."""
     zone, x = s[s[STOCK_ZONE] + piece], s[s[STOCK_X] + piece]
     at = _list(s, batch, zone)
@@ -77,7 +80,7 @@ def _link(s, piece, item, batch):
     """Put a stock piece on its list; what it adds."""
     zone, x = s[s[STOCK_ZONE] + piece], s[s[STOCK_X] + piece]
     at = _list(s, batch, zone)
-    add = _extra(s, piece, batch)
+    add = extra(s, piece, batch)
     s[at + RIGHT] = max(s[at + RIGHT], x)
     s[at + LEFT] = max(s[at + LEFT], -x)
     s[at + COUNT] += 1
@@ -127,7 +130,7 @@ def _cheapest(s, item, batch):
     room = s[VOLUME_MAX] - s[s[ITEM_VOLUME] + item]
     for piece in range(s[s[ITEM_PTR] + item], s[s[ITEM_PTR] + item + 1]):
         if not s[s[USED] + piece] and s[_list(s, batch, s[s[STOCK_ZONE] + piece]) + VOLUME] <= room:
-            add = _extra(s, piece, batch)
+            add = extra(s, piece, batch)
             if add < best:
                 best, choice = add, piece
     return choice
@@ -287,7 +290,7 @@ def _drop(s, order, limit, kept):
 
 
 @kernel
-def _outsider(s):
+def outsider(s):
     """An order that is not chosen, mostly one that is cheap on its own; -1 when none was met."""
     count = s[ORDERS]
     for _ in range(8):
@@ -299,25 +302,13 @@ def _outsider(s):
 
 
 @kernel
-def fill(s, batch, tries):
-    """Fill a batch: always the cheapest per piece of some random orders."""
-    while s[s[RIDERS] + batch] < s[ORDERS_MAX]:
-        if s[PIECES] >= s[PIECES_MIN]:
-            return
-        best, choice = 1e18, -1
-        for _ in range(tries):
-            order = _outsider(s)
-            if order < 0:
-                continue
-            delta = add_order(s, order, batch)
-            if delta < NOWHERE:
-                score = delta / (s[s[ORDER_PTR] + order + 1] - s[s[ORDER_PTR] + order])
-                if score < best:
-                    best, choice = score, order
-                remove_order(s, order)
-        if choice < 0:
-            return
-        s[COST] += add_order(s, choice, batch)
+def _suited(s, batch):
+    """An order that is not chosen and was noted to suit a batch; -1 when none was met."""
+    for _ in range(4):
+        order = s[s[SUIT] + batch * SUITED + _rand(s, SUITED)]
+        if s[s[BATCH] + order] < 0:
+            return order
+    return -1
 
 
 @kernel
@@ -330,21 +321,23 @@ def anneal_release(s, best_batch, best_taken, best, moves, heat, cooling):
         limit = -heat * np.log(_chance(s) + 1e-12)
         order = s[s[CHOSEN] + _rand(s, s[CHOSEN_COUNT])]
         kind, delta = _rand(s, 20), 0
-        if kind < 9:
-            other = _outsider(s)
+        if kind < 12:
+            other = _suited(s, s[s[BATCH] + order]) if kind < 10 else outsider(s)
             if other >= 0:
                 delta = _replace(s, order, other, limit, kept)
-        elif kind < 12:
-            delta = _restock(s, order, limit)
         elif kind < 15:
-            delta = _transfer(s, order, _rand(s, batches), limit, kept)
+            delta = _restock(s, order, limit)
         elif kind < 17:
+            batch = s[s[BATCH] + order] if _rand(s, 2) else _rand(s, batches)
+            if batch == s[s[BATCH] + order] or s[s[RIDERS] + batch] < s[ORDERS_MAX]:
+                delta = _transfer(s, order, batch, limit, kept)
+        elif kind < 19:
             other = s[s[CHOSEN] + _rand(s, s[CHOSEN_COUNT])]
             delta = _exchange(s, order, other, limit, kept, kept_too)
-        elif kind < 19:
+        elif _rand(s, 2):
             delta = _drop(s, order, limit, kept)
         else:
-            other = _outsider(s)
+            other = outsider(s)
             if other >= 0:
                 delta = add_order(s, other, _rand(s, batches))
                 if delta == NOWHERE:
