@@ -5,9 +5,11 @@ read from the database at most every CACHE_S seconds per process, so a scan cost
 a sign-out in another process is seen after at most that long.
 """
 
+import asyncio
 import hmac
 import re
 import time
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -53,6 +55,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Any]] = {}
+        self._reading: dict[str, asyncio.Task[Any]] = {}
 
     def find(self, secret: str) -> Any:
         until, thing = self._known.get(secret, (0.0, None))
@@ -63,6 +66,16 @@ class Memory:
             self._known.clear()
         self._known[secret] = (time.monotonic() + CACHE_S, thing)
         return thing
+
+    async def read(self, secret: str, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Read it and keep it. Of many who ask at once the first reads for all, so that a burst
+        does not queue for connections with the same question."""
+        task = self._reading.get(secret)
+        if task is None:
+            task = self._reading[secret] = asyncio.create_task(read())
+            task.add_done_callback(lambda _: self._reading.pop(secret))
+        found = await asyncio.shield(task)
+        return found if found is None else self.keep(secret, found)
 
     def forget(self, secret: str) -> None:
         self._known.pop(secret, None)
@@ -106,7 +119,7 @@ async def client_of(connection: Connection) -> ApiClient:
     known = memory.find(name)
     if not isinstance(known, Presented):
         read = _by_token if key.count(".") == 2 else _by_key
-        known = memory.keep(name, await read(connection, key))
+        known = await memory.read(name, lambda: read(connection, key))
     if known.thumbprint and not hmac.compare_digest(
         known.thumbprint, certificate_of(connection)
     ):

@@ -1,6 +1,7 @@
 """Bursts: who waits for whom, what becomes a job, who is told to come back; each effect once."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy import event
 
 from tests import world as w
 from tests.api.test_asns import LP1, asn
@@ -163,9 +165,12 @@ async def test_stock_is_read_in_turn_too(
 
 
 async def test_a_thousand_equal_requests_have_one_effect_and_one_answer(
-    erp: httpx.AsyncClient, world: World
+    app: Litestar, erp: httpx.AsyncClient, world: World
 ) -> None:
-    headers = {"Idempotency-Key": "storm"}
+    """Who they are is read once for all of them: outside a lane nothing waits for a connection."""
+    headers, asked = {"Idempotency-Key": "storm"}, list[str]()
+    engine = app.state.db.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _cu, said, *_: asked.append(said))
     answers = await asyncio.gather(
         *(erp.post(PATH, json=orders(1), headers=headers) for _ in range(1000))
     )
@@ -174,6 +179,8 @@ async def test_a_thousand_equal_requests_have_one_effect_and_one_answer(
     assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 999
     assert await w.scalar(world, "SELECT count(*) FROM outbound_order") == 1
     assert await w.scalar(world, "SELECT count(*) FROM outbox") == 1
+    for table in ("api_key", "warehouse"):
+        assert sum(bool(re.search(rf"FROM {table}\b", said)) for said in asked) < 10, table
 
 
 CALLS: list[tuple[str, str, Any]] = [

@@ -99,11 +99,14 @@ async def partner_of(request: REQUEST, scope: str) -> Partner:
     memory = memory_of(request)
     known = memory.find(f"warehouse/{code}")
     if not isinstance(known, int):
-        async with db.reading() as tx:
-            known = await find_warehouse_id(tx, code)
-        if known is None:
-            raise WarehouseForbidden(code=client.code)
-        memory.keep(f"warehouse/{code}", known)
+        known = await memory.read(f"warehouse/{code}", lambda: _warehouse_id(db, code))
+    if known is None:
+        raise WarehouseForbidden(code=client.code)
     await _note(request, client, scope, known)
     correlation = request.headers.get("x-correlation-id", "")[:CORRELATION_MAX]
     return Partner(client, partner_stamp(client, known, correlation_id=correlation), db)
+
+
+async def _warehouse_id(db: Db, code: str) -> int | None:
+    async with db.reading() as tx:
+        return await find_warehouse_id(tx, code)
