@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from web.api.security import REQUEST
+from web.numbers import whole
 from web.paging import BadPage, page_place
 
 
@@ -49,9 +50,10 @@ def one_of(request: REQUEST, name: str, words: Sequence[str]) -> str:
 def number(request: REQUEST, name: str, default: int = 0, most: int = POS_MAX) -> int:
     """Zero or a positive whole number. Raises BadPage."""
     text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) > most:
+    found = whole(text, most)
+    if found is None:
         raise BadPage(name=name, value=text[:40])
-    return int(text)
+    return found
 
 
 def flag(request: REQUEST, name: str) -> bool:

@@ -19,6 +19,7 @@ from web.api.endpoints import ENDPOINT, SCOPE, Owned, owned_of
 from web.api.feed import Limit, limit
 from web.api.paging import json, page
 from web.api.security import REQUEST
+from web.numbers import whole
 from web.paging import BadPage
 from wms.documents import decode, parse
 from wms.events import deliveries, giving_up, wake
@@ -99,9 +100,10 @@ def _place(token: str) -> tuple[str, int] | None:
     pos, _, warehouse = token.partition(".")
     if not token:
         return None
-    if not (pos.isascii() and pos.isdigit()) or len(pos) > 18 or int(pos) > POS_MAX:
+    place = whole(pos, POS_MAX)
+    if place is None:
         raise BadPage(name="after", value=token)
-    return warehouse, int(pos)
+    return warehouse, place
 
 
 @get(f"{ENDPOINT}/deliveries/{{event:str}}/attempts", summary="Every attempt to deliver one event",

@@ -23,6 +23,7 @@ from web.api.describe import describe
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, partner_of
 from web.api.writes import again
+from web.numbers import whole
 from web.paging import BadPage, page_place, page_token
 from wms.access.clients import narrowed_to
 from wms.db import Tx
@@ -196,9 +197,10 @@ async def _detail(tx: Tx, partner: Partner, exception_id: int) -> ExceptionDetai
 def _id(request: REQUEST) -> int:
     """Raises UnknownException."""
     text = str(request.path_params["id"])
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    id = whole(text)
+    if id is None:
         raise UnknownException(id=text[:40])
-    return int(text)
+    return id
 
 
 HANDLERS = [list_codes, list_exceptions, show_exception, assign, resolve, discard]

@@ -22,6 +22,7 @@ from web.api.describe import describe
 from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, Partner, client_with, partner_of
 from web.api.writes import again
+from web.numbers import whole
 from web.paging import BadPage
 from web.session import now
 from wms.db import Db, Tx
@@ -213,9 +214,10 @@ def _sender(partner: Partner) -> str:
 
 def _id(request: REQUEST) -> int:
     given = str(request.path_params["id"])
-    if not (given.isascii() and given.isdigit()) or len(given) > 18:
+    id = whole(given)
+    if id is None:
         raise NoSuchFile(file=repr(given[:40]))
-    return int(given)
+    return id
 
 
 async def _card(partner: Partner, file_id: int) -> FileCard:

@@ -22,6 +22,7 @@ from web.api.asked import POS_MAX, day, number
 from web.api.describe import describe
 from web.api.feed import EVENTS, Pos, Reading, check_reached, reading_of
 from web.api.security import REQUEST
+from web.numbers import whole
 from web.paging import BadPage
 from web.session import client_of
 from wms.errors import Busy, Denied, Refused
@@ -92,9 +93,10 @@ def _asked(request: REQUEST, head: int) -> int:
     """Raises BadPage."""
     last = request.headers.get("last-event-id", "")
     if last:
-        if not (last.isascii() and last.isdigit()) or len(last) > 18 or int(last) > POS_MAX:
+        pos = whole(last, POS_MAX)
+        if pos is None:
             raise BadPage(name="Last-Event-ID", value=last[:40])
-        return int(last)
+        return pos
     if "after" in request.query_params:
         return number(request, "after")
     return head

@@ -10,18 +10,20 @@ from litestar.enums import MediaType
 
 from web.api.security import REQUEST
 from web.masking import shown
+from web.numbers import whole
 from web.paging import BadPage
 
-DIGITS_MAX = 9
+LIMIT_MAX = 10**9 - 1
 SHOWN_MAX = 40  # of a wrong value that is told back
 
 
 def limit_of(request: REQUEST, most: int, default: int = 50) -> int:
     """How many the page shall hold. Raises BadPage."""
     given = request.query_params.get("limit", str(default))
-    if not (given.isascii() and given.isdigit() and len(given) <= DIGITS_MAX):
+    limit = whole(given, LIMIT_MAX)
+    if limit is None:
         raise BadPage(name="limit", value=given[:SHOWN_MAX])
-    return max(1, min(int(given), most))
+    return max(1, min(limit, most))
 
 
 def page(

@@ -23,6 +23,7 @@ from web.api.endpoints import ENDPOINT, Owned, owned_of
 from web.api.feed import Limit, Pos, limit
 from web.api.paging import json, page
 from web.api.security import REQUEST
+from web.numbers import whole
 from web.session import now
 from wms.access.rules import WarehouseForbidden
 from wms.documents import BadDocument, DocumentError, decode, parse
@@ -182,9 +183,10 @@ async def list_replays(request: REQUEST) -> Response[Any]:
 def _id(request: REQUEST) -> int:
     """Raises UnknownReplay."""
     text = plain(str(request.path_params["id"]), "id")
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    id = whole(text)
+    if id is None:
         raise UnknownReplay(replay=text)
-    return int(text)
+    return id
 
 
 @get(REPLAY, summary="How far a replay is",

@@ -22,6 +22,7 @@ from web.api.paging import json, limit_of, page
 from web.api.security import REQUEST, partner_of
 from web.api.writes import again
 from web.masking import require_clear
+from web.numbers import whole
 from wms.carriers import shipments
 from wms.carriers.shipments import Pod, PodFacts, Shipment
 from wms.db import Tx
@@ -125,11 +126,12 @@ async def get_pod(request: REQUEST) -> Response[Any]:
     a picture, a signature or a document cannot be masked in part."""
     partner = await partner_of(request, "shipments:read")
     given = str(request.path_params["pod"])
-    if not (given.isascii() and given.isdigit()) or len(given) > 18:
+    number = whole(given)
+    if number is None:
         raise shipments.NoSuchPod(pod=repr(given[:40]))
     async with reading(partner) as tx:
         content = await shipments.read_pod(
-            tx, partner.stamp, partner.client, str(request.path_params["id"]), int(given)
+            tx, partner.stamp, partner.client, str(request.path_params["id"]), number
         )
     require_clear(partner.client, "A proof of delivery")
     return Response(

@@ -12,6 +12,7 @@ from web.api.kept import state_of, taken
 from web.api.paging import versioned, written
 from web.api.security import CORRELATION_MAX, REQUEST, Partner, client_with
 from web.errors import problem
+from web.numbers import whole
 from web.session import partner_stamp
 from wms import requests
 from wms.access.rules import WarehouseForbidden
@@ -47,9 +48,10 @@ def if_match(request: REQUEST) -> int | None:
     bare = given.removeprefix("W/").strip('"')
     if bare == "*":
         return None
-    if not (bare.isascii() and bare.isdigit() and len(bare) < 19):
+    version = whole(bare)
+    if version is None:
         raise BadHeader(name="If-Match", value=given)
-    return min(int(bare), VERSION_MAX)
+    return min(version, VERSION_MAX)
 
 
 def strict(request: REQUEST) -> bool:
