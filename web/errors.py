@@ -240,7 +240,7 @@ def refused(request: Request[Any, Any, Any], error: WmsError) -> Response[Any]:
             return Response(b"", status_code=204, headers={"HX-Redirect": login})
         return Redirect(login, status_code=303)
     status = PROBLEMS[problem_type(error)].status
-    template = "office/_refused.html" if "HX-Request" in request.headers else "office/error.html"
+    template = "office/_refused.html" if "HX-Request" in request.headers else f"{face}/error.html"
     page = render(template, message=str(error), back=f"/{face}", status=status, title="Not done")
     return Response(page, status_code=status, media_type=MediaType.HTML)
 

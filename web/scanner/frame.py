@@ -287,11 +287,17 @@ def _worded(asked: Question, value: str) -> str:
 
 
 def _chip(asked: Question, facts: Facts) -> str:
+    """A fact in words: as the prompt had it where only that was right, else the code of it."""
     value = facts[asked.fact]
     if asked.kind == "qty":
         return f"× {value}"
     words = _worded(asked, value)
-    return asked.show if words == value and asked.show and asked.kind == "code" else words
+    if words != value or asked.kind != "code":
+        return words
+    codes = [code for code, proved in asked.accepts.items() if proved.get(asked.fact) == value]
+    if codes and len(codes) == len(asked.accepts):
+        return asked.show or value
+    return codes[-1] if codes else value
 
 
 def _embedded(thing: object) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import Request, Response, asgi, get, post
@@ -31,7 +32,7 @@ from wms.access.rules import Session
 from wms.db import Db, Tx
 from wms.errors import Invalid, NotFound, WmsError
 from wms.inventory import identify
-from wms.outbound import opening, shipping_queries
+from wms.outbound import board, opening, shipping_queries
 from wms.outbound.labels import label_svg
 from wms.stamp import Stamp
 from wms.steps import Act, Packet
@@ -92,6 +93,7 @@ async def hub(request: REQUEST) -> Response[Any]:
         work = await queries.list_open_work(tx, stamp, kinds_for(set(session.roles)))
         last = await queries.list_last_scans(tx, stamp)
         due = await identify.list_due_asns(tx, stamp) if _may(session, "receive") else []
+        zone = ZoneInfo((await board.get_site(tx, stamp)).timezone)
     tiles = tuple(
         frame.Link(word=KIND_WORDS[each.kind], url=f"/floor/next?kind={each.kind}",
                    count=each.ready)
@@ -104,17 +106,17 @@ async def hub(request: REQUEST) -> Response[Any]:
         name=session.name,
         initials=initials(session.name),
         tiles=tiles,
-        links=receipts,
-        last=tuple(_line(scan) for scan in last),
+        links=(*receipts, frame.Link(word="Log out", url="/floor/logout", post=True)),
+        last=tuple(_line(scan, zone) for scan in last),
         message=request.query_params.get("message", ""),
     )
     return _json(page) if wants_json(request) else _html(frame.render_hub(page))
 
 
-def _line(scan: queries.LastScan) -> frame.Line:
+def _line(scan: queries.LastScan, zone: ZoneInfo) -> frame.Line:
     said = msgspec.json.decode(scan.answer)["say"]
     at = scan.at if isinstance(scan.at, datetime) else datetime.now(UTC)
-    return frame.Line(at=at, what=said, ok=scan.ok)
+    return frame.Line(at=at.astimezone(zone), what=said, ok=scan.ok)
 
 
 def _may(session: Session, flow: str) -> bool:

@@ -41,15 +41,12 @@ export function elements(text) {
   return found;
 }
 
-/** YYMMDD (day 00: the last) as YYYY-MM-DD; "" when there is no such day. */
+/** YYMMDD (day 00: the last) as YYYY-MM-DD, from 49 years ago to 50 ahead; "" when there is no
+    such day. */
 export function isoDate(value) {
-  const [yy, month, day] = value.match(/../g).map(Number);
-  const now = new Date().getUTCFullYear();
-  const apart = yy - (now % 100);
-  const century = now - (now % 100) + (apart > 50 ? -100 : apart < -49 ? 100 : 0);
-  const last = new Date(Date.UTC(century + yy, month, 0)).getUTCDate();
-  if (month < 1 || month > 12 || day > last) return "";
-  return `${century + yy}-${two(month)}-${two(day || last)}`;
+  const [yy, month, day] = value.match(/../g);
+  const first = new Date().getUTCFullYear() - 49;
+  const year = first + ((yy - first + 10000) % 100);
+  const made = new Date(Date.UTC(year, month - (day > 0), day)).toISOString().slice(0, 10);
+  return made.slice(5, 7) === month ? made : "";
 }
-
-const two = (number) => String(number).padStart(2, "0");

@@ -5,7 +5,7 @@ import { capture } from "./capture.js";
 import { feedback } from "./feedback.js";
 import { ask, openOutbox } from "./outbox.js";
 import { $, say, showLink, showStep } from "./view.js";
-import { command, defaultOf, keptAfter, keptInstead, questionsOf, walk, withKept } from "./walk.js";
+import { command, keptAfter, keptInstead, questionsOf, walk, withKept } from "./walk.js";
 
 const TWICE = 250; // ms within which the same code is a double trigger
 const HOLD = 1500; // ms that scans wait for the answer of a way out, or of the last step
@@ -71,18 +71,16 @@ function take(raw) {
   if (full) return tell("lost", full);
   const questions = questionsOf(step(), now.path);
   const before = walk(questions, now.scans);
-  if (raw === "" && !(before.open && defaultOf(before.open, before.facts))) return tell("tick");
+  if (!raw && !before.fallback) return tell("tick");
   const scans = [...now.scans, raw];
   const after = walk(questions, scans);
   if (after.misses.length === before.misses.length) {
     now.scans = withKept(questions, scans, now.kept);
-    if (walk(questions, now.scans).open) tell("accepted", raw || chosen(before));
+    if (walk(questions, now.scans).open) tell("accepted", raw || before.fallback);
     else return confirm();
   } else miss(raw, scans, after);
   update();
 }
-
-const chosen = ({ open, facts }) => defaultOf(open, facts);
 
 function miss(raw, scans, after) {
   const way = command(step(), raw);
@@ -156,7 +154,7 @@ async function onAnswer(row, answer) {
     then ||= here ? packet.here : "";
   } else if (answer.tone === "care" || answer.tone === "wrong") tell(answer.tone, answer.say);
   else if (!now.scans.length && answer.say && $("strip").dataset.tone !== "wrong") {
-    const tone = step() ? "step_done" : "task_done";
+    const { tone = "accepted" } = answer;
     say(tone, words[tone], answer.say);
   }
   if (here) then = answer.go || then || (row.path ? packet.here : "");

@@ -1,6 +1,6 @@
 // What the frame shows of a step after some scans: the rules of `_view` in web/scanner/frame.py,
 // written into the nodes that the server rendered.
-import { defaultOf, questionsOf, walk } from "./walk.js";
+import { questionsOf, walk } from "./walk.js";
 
 const FULL = 200; // acts that may wait
 const OLD = 15; // minutes an act may wait
@@ -27,9 +27,8 @@ function size(text) {
     thing each time: what is left goes down by the times it was done `again`. */
 export function showStep(packet, step, { path, scans, done, again }) {
   const questions = questionsOf(step, path);
-  const { facts, open } = walk(questions, scans);
+  const { facts, open, fallback } = walk(questions, scans);
   const way = step.paths?.find((each) => each.code === path);
-  const fallback = open ? defaultOf(open, facts) : "";
   const show = open ? open.show || fallback || open.ask : step.title;
   const verb = way?.word ?? ((open && !Object.keys(facts).length && step.verb) || "");
   const twice = open?.ask.toLowerCase().startsWith(verb.toLowerCase());
@@ -69,10 +68,15 @@ export function showStep(packet, step, { path, scans, done, again }) {
   return open;
 }
 
+/** A fact as the prompt had it where only that was right, else the code of it. */
 function chip(asked, value) {
-  const { kind = "code", show } = asked;
+  const { kind = "code", show, fact, accepts = {} } = asked;
   const words = worded(asked, value);
-  return kind === "qty" ? `× ${value}` : (words === value && kind === "code" && show) || words;
+  if (kind === "qty") return `× ${value}`;
+  if (words !== value || kind !== "code") return words;
+  const all = Object.keys(accepts);
+  const codes = all.filter((code) => accepts[code][fact] === value);
+  return (codes.length && codes.length === all.length ? show : codes.at(-1)) || value;
 }
 
 /** A fact in the words of the choice that stands for it. */

@@ -16,7 +16,7 @@ export function openQuestion(questions, facts) {
 const applies = (asked, facts) =>
   Object.entries(asked.only_if ?? {}).every(([fact, values]) => values.includes(facts[fact]));
 
-export function defaultOf(asked, facts) {
+function defaultOf(asked, facts) {
   const of = asked.default_by ?? {};
   const by = facts[asked.by] ?? "";
   return has(of, by) ? of[by] : (asked.default ?? "");
@@ -83,14 +83,14 @@ function day(raw) {
   const text = strip(raw).replace(/^(\d\d)(\d\d)(\d\d)$/, "20$1-$2-$3");
   const [, year, , month, date] = /^(\d{4})(-?)(\d\d)\2(\d\d)$/.exec(text) ?? [];
   const iso = `${year}-${month}-${date}`;
-  const made = new Date(`${iso}T00:00Z`);
-  if (!(year > 0) || isNaN(made) || made.toISOString().slice(0, 10) !== iso) {
+  const made = new Date(`${iso}T00:00Z`).toJSON()?.slice(0, 10);
+  if (!(year > 0) || made !== iso) {
     throw new Refusal("WrongDate", { scanned: raw });
   }
   return iso;
 }
 
-/** Where the scans of an act lead: facts, refused scans, the question still open. */
+/** Where the scans of an act lead: facts, refused scans, the question still open, its default. */
 export function walk(questions, scans) {
   let facts = {};
   const misses = [];
@@ -102,7 +102,8 @@ export function walk(questions, scans) {
       misses.push({ scanned: raw, refusal });
     }
   }
-  return { facts, misses, open: openQuestion(questions, facts) };
+  const open = openQuestion(questions, facts);
+  return { facts, misses, open, fallback: open ? defaultOf(open, facts) : "" };
 }
 
 /** The scans, and behind them the kept ones (fact: raw) that the open questions ask for. */
