@@ -24,6 +24,10 @@ GUESSES, GUESS_SPREAD = 8, 0.25
 CALM = 0.7
 STEPS_MAX = 60
 BIG, EPSILON = 1e18, 1e-6
+# Tours entered at a time into the linear program, for each order.
+ENTER_SHARE = 1
+# So many are too many for an order, and so many stay then.
+ENTERED_MOST, ENTERED_KEPT = 5, 3
 CHOICE_MAX, NODES_MAX = 1_000, 8
 LUCK_SPREAD = 0.3
 # Dives before each integer program.
@@ -46,10 +50,11 @@ class Master:
         self.count, self.alone = len(alone), alone
         self.pool, self.seen = inner.new_pool(POOL_MAX, riders)
         self.kept = 0
-        self.duals = np.zeros(self.count)
+        self.duals, self.worth = np.zeros(self.count), np.zeros(self.count)
         self.luck = np.random.default_rng(seed)
         self.new_program()
         self.singles = self.add([[order] for order in range(self.count)], alone.tolist())
+        self.enter(self.singles)
         self.phases = 0
 
     def new_program(self) -> None:
@@ -62,10 +67,12 @@ class Master:
         self.needs = [self.solver.Constraint(1.0, self.most) for _ in range(self.count)]
         self.objective = self.solver.Objective()
         self.objective.SetMinimization()
+        # Which tours are in the program, and the share of each.
+        self.entered: list[int] = []
         self.shares = []
 
     def add(self, groups: list[list[int]], costs: list[int]) -> list[int]:
-        """Enter tours that are known; their rows."""
+        """Put tours that are known into the pool; their rows."""
         size, first = int(self.store[ORDER_SIZE]), int(self.store[ORDERS])
         rows = []
         for group, cost in zip(groups, costs, strict=True):
@@ -96,42 +103,72 @@ class Master:
         )  # fmt: skip
         return self.kept - before
 
-    def solve(self) -> tuple[float, np.ndarray]:
-        """Value of the linear program over all tours, and the share of each tour."""
-        for row in range(len(self.shares), self.kept):
+    def enter(self, rows: list[int]) -> None:
+        """Enter tours of the pool into the linear program."""
+        for row in rows:
             share = self.solver.NumVar(0.0, self.most, "")
             self.objective.SetCoefficient(share, float(self.pool[row, inner.PRICE]))
             for order in self.members(row):
                 self.needs[order].SetCoefficient(share, 1.0)
             self.shares.append(share)
-        self.solver.Solve()
-        value = self.objective.Value()
-        return value, np.array([share.solution_value() for share in self.shares])
+            self.entered.append(row)
+
+    def solve(self) -> tuple[float, np.ndarray]:
+        """Value of the linear program over all tours, and the share of each tour.
+
+        Only tours that would lower the value are entered: most of the pool never is.
+        """
+        while True:
+            self.solver.Solve()
+            self.worth = self.values()
+            reduced = self.reduced(self.worth)
+            # Only tours that cost just what they are worth can have a share.
+            likely = [k for k, row in enumerate(self.entered) if reduced[row] < EPSILON]
+            reduced[self.entered] = 0.0
+            rows = np.argsort(reduced, kind="stable")[: ENTER_SHARE * self.count]
+            rows = rows[reduced[rows] < -EPSILON]
+            if not len(rows):
+                break
+            self.enter(rows.tolist())
+        shares = np.zeros(self.kept)
+        for place in likely:
+            shares[self.entered[place]] = self.shares[place].solution_value()
+        return self.objective.Value(), shares
+
+    def shrink(self) -> None:
+        """Take the dearest tours out of the linear program when there are many in it."""
+        if len(self.entered) > ENTERED_MOST * self.count:
+            rows = np.array(self.entered)
+            reduced = self.reduced(self.worth)[rows]
+            rows = rows[np.argsort(reduced, kind="stable")[: ENTERED_KEPT * self.count]]
+            self.new_program()
+            self.enter(sorted({*rows.tolist(), *self.singles}))
 
     def values(self) -> np.ndarray:
         """What the linear program says that serving each order is worth."""
         return np.array([need.dual_value() for need in self.needs])
 
-    def reduced(self) -> np.ndarray:
+    def reduced(self, worth: np.ndarray) -> np.ndarray:
         """What each tour costs beyond what serving its orders is worth."""
         members = self.pool[: self.kept, inner.FIRST :]
         real = np.arange(members.shape[1]) < self.pool[: self.kept, inner.RIDERS, None]
-        return self.pool[: self.kept, inner.PRICE] - (self.duals[members] * real).sum(axis=1)
+        return self.pool[: self.kept, inner.PRICE] - (worth[members] * real).sum(axis=1)
 
     def trim(self) -> None:
         """Forget the dearest tours when there are very many."""
         if self.kept < FULL:
             return
-        keep = np.sort(np.argsort(self.reduced(), kind="stable")[:KEPT])
+        keep = np.sort(np.argsort(self.reduced(self.duals), kind="stable")[:KEPT])
         keep = np.union1d(np.array(self.singles), keep)
         self.pool[: len(keep)] = self.pool[keep]
         self.kept = len(keep)
         inner.index(self.pool, self.seen, self.kept)
         self.singles = np.searchsorted(keep, self.singles).tolist()
         self.new_program()
+        self.enter(self.singles)
 
     def guess(self, groups: list[list[int]], costs: list[int]) -> list[int]:
-        """Enter a plan, and tours by values guessed from it; the rows of the plan."""
+        """Put a plan into the pool, and tours by values guessed from it; the rows of the plan."""
         begun = self.add(groups, costs)
         share = np.zeros(self.count)
         for group, cost in zip(groups, costs, strict=True):
@@ -147,10 +184,10 @@ class Master:
         """Add tours until none is worth more than its walk; pauses after each step."""
         calm = CALM
         for _ in range(STEPS_MAX):
+            self.shrink()
             _, shares = self.solve()
             starts = np.flatnonzero(shares > EPSILON).tolist()
-            goal = self.values()
-            self.duals[:] = calm * self.duals + (1 - calm) * goal
+            self.duals[:] = calm * self.duals + (1 - calm) * self.worth
             found = self.price(starts)
             yield
             if calm == 0 and not found:
@@ -169,7 +206,7 @@ class Master:
             value, shares = self.solve()
             if value > most - 1:
                 break
-            self.duals[:] = self.values()
+            self.duals[:] = self.worth
             if self.price(np.flatnonzero(shares > EPSILON).tolist()):
                 _, shares = self.solve()
             yield None
@@ -178,11 +215,11 @@ class Master:
                 shares *= self.luck.uniform(1 - LUCK_SPREAD, 1, len(shares))
             sure = np.flatnonzero(shares > 1 - EPSILON).tolist()
             for row in sure or [int(np.argmax(shares))]:
-                self.shares[row].SetLb(1.0)
+                self.shares[self.entered.index(row)].SetLb(1.0)
                 fixed.append(row)
                 served[self.members(row)] = True
         for row in fixed:
-            self.shares[row].SetLb(0.0)
+            self.shares[self.entered.index(row)].SetLb(0.0)
         if served.all() and self.price_of(fixed) < most:
             yield fixed
 
@@ -198,13 +235,14 @@ class Master:
         for _ in self.generate():
             yield []
         for turn in range(DIVES):
+            self.shrink()
             for rows in self.dive(most, free=turn + self.phases > 0):
                 if rows is not None:
                     best, most = rows, self.price_of(rows)
                 yield self.groups(rows or [])
         value, shares = self.solve()
         if value < most - 1:
-            self.duals[:] = self.values()
+            self.duals[:] = self.worth
             self.price([*np.flatnonzero(shares > EPSILON).tolist(), *best], most - value)
             yield []
             chosen = self.choose(best, most - value, left())
@@ -216,7 +254,7 @@ class Master:
         """The cheapest plan of tours that are worth more than their walk less `gap`."""
         from ortools.linear_solver import pywraplp
 
-        reduced = self.reduced()
+        reduced = self.reduced(self.duals)
         rows = np.argsort(reduced, kind="stable")[:CHOICE_MAX]
         rows = sorted({*rows[reduced[rows] < gap].tolist(), *begun})
         solver = pywraplp.Solver.CreateSolver("SCIP")
