@@ -51,7 +51,7 @@ async def test_a_dead_delivery_is_found_traced_given_up_with_a_reason_and_still_
     await bed.tell("A", "B")
     assert await drain(bed.db, bed.settings, quick)
 
-    async def listed(**query: object) -> list[str]:
+    async def listed(**query: str) -> list[str]:
         found = await erp.get(f"{path}/deliveries", params=query)
         return [each["okey"] for each in found.json()["deliveries"]]
 
