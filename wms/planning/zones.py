@@ -21,7 +21,7 @@ from wms.planning.jit import kernel
 from wms.planning.stop import StopRule
 
 # Half-lives of demand as shares of the whole past: what is bought now, lately, and always.
-HORIZONS = (0.05, 0.2, 0.9)
+HORIZONS = (0.03, 0.1, 0.3, 0.9)
 # Equal spans of the past, each as likely as the others to be like what comes.
 SPANS = 36
 # How much an item's demand changes, as a share of it and of the mean demand, and how many places
