@@ -1,8 +1,8 @@
 """Which bins to take each item from, decided together with the tour (scattered storage).
 
 Problem: every item wanted lies in several bins; choose bins that cover the demand and the tour
-through them, least walk. Lifting
-to bins above reach counts as the walk that takes as long. Units: mm, base units.
+through them, least walk. Lifting to bins above reach counts as the walk that takes as long. Units:
+mm, base units.
 Guarantees: every demand met exactly when the stock allows, else what there is and `short` says
 what is missing; the tour is the exact one for the chosen bins; same seed and rounds, same plan;
 more rounds never longer. Not guaranteed: that no better choice exists (`proven` False).
