@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.rig import CHROMIUM, PATIENCE, Air, handheld, launch, serving, watched
+from tests.browser.rig import CHROMIUM, PATIENCE, Air, handheld, launch, put_away, serving, watched
 from tests.browser.shop import Shop, make_app
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -54,5 +54,5 @@ async def page(browser: Browser, air: Air) -> AsyncIterator[Page]:
     made = await context.new_page()
     faults = await watched(made)
     yield made
-    await context.close()
+    await put_away(context)
     assert faults == []

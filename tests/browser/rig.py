@@ -166,6 +166,12 @@ async def handheld(browser: Browser, url: str, **options: object) -> BrowserCont
     return context
 
 
+async def put_away(device: BrowserContext) -> None:
+    """Close it. Chromium waited for ever once, for a page on its way; its own end ends that too."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(device.close(), PATIENCE)
+
+
 async def watched(page: Page) -> list[str]:
     """Where script errors and policy violations of a page go, whatever document it shows by then.
     A test asserts at its end that nothing came."""

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.rig import TYPE, handheld, heard, seen, trigger, visit, wait_for
+from tests.browser.rig import TYPE, handheld, heard, put_away, seen, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -120,4 +120,4 @@ async def test_the_pin_box_takes_no_scan(browser, air, shop):
         await page.click(f"#pad [value='{digit}']")
     await page.click("#pad [value='enter']")
     await page.wait_for_url("**/floor")
-    await context.close()
+    await put_away(context)

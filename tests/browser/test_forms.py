@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.rig import handheld, visit, wait_for
+from tests.browser.rig import handheld, put_away, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label
 from wms.barcodes import label
 
@@ -15,7 +15,7 @@ async def plain(browser, air, shop):
     context = await handheld(browser, air.url, java_script_enabled=False)
     page = await context.new_page()
     yield page
-    await context.close()
+    await put_away(context)
 
 
 async def scan(page, code):

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests import world as w
-from tests.browser.rig import RECORDER, serving, visit, watched
+from tests.browser.rig import RECORDER, put_away, serving, visit, watched
 from tests.events.conftest import QUICK
 from tests.events.receiver import Receiver
 from tests.office.test_monitor import subscribe, told
@@ -40,7 +40,7 @@ async def office(browser: Browser, world: World, tmp_path: Path) -> AsyncIterato
         await page.fill("[name=pin]", w.PIN)
         await page.click("form button")
         yield page, settings, receiver
-        await context.close()
+        await put_away(context)
         assert faults == []
     await receiver.stop()
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.browser.rig import handheld, trigger, visit, wait_for
+from tests.browser.rig import handheld, put_away, trigger, visit, wait_for
 from tests.browser.shop import BINS, ITEM, TOTE, bin_label, pick
 from web.assets import HTMX_SHA256, shelf
 from web.scanner.frame import render_page
@@ -88,4 +88,4 @@ async def test_every_scan_gets_its_verdict_with_or_without_network(browser, air,
     took = sorted(await page.evaluate("window.took"))
     print(f"verdict at 6x: p50 {took[15]:.0f} ms, p95 {took[28]:.0f} ms")
     assert len(took) == 30
-    await context.close()
+    await put_away(context)

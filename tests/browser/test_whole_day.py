@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Error, Page, expect
 
 from tests import world as w
-from tests.browser.rig import Air, handheld, serving, trigger, visit, watched
+from tests.browser.rig import Air, handheld, put_away, serving, trigger, visit, watched
 from tests.world import World
 from web.app import create_app
 from wms.barcodes import label
@@ -126,7 +126,7 @@ async def worker(browser, database_url):
         page = await context.new_page()
         faults = await watched(page)
         yield Worker(page, air), db_world
-        await context.close()
+        await put_away(context)
         assert faults == []
         await air.stop()
     await db_world.db.close()
