@@ -11,7 +11,7 @@ from typing import Any
 from wms.bench.cases import Case, Outcome, Reader, number, read_instances, read_known
 from wms.bench.halls import Hall
 from wms.planning.route import plan_route
-from wms.planning.scattered import Demand, Stock, plan_scattered, warm_up
+from wms.planning.scattered import Demand, Stock, plan_scattered
 from wms.planning.stop import MaxSeconds
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
 
@@ -127,7 +127,6 @@ def _scattered_fault(row: dict[str, Any], plan: Any, value: float) -> str:
 
 def read_scattered(folder: Path) -> list[Case]:
     """Up to two cases per instance: one block, and two blocks where a value is known."""
-    warm_up()  # machine code is made or loaded before the clock runs
     known = read_known(folder)
     cases = []
     for row in read_instances(folder):
