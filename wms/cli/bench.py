@@ -1,6 +1,8 @@
 """`wms bench …`: figures as ratios to a floor measured in the same run."""
 
 import asyncio
+import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -116,13 +118,18 @@ def next_task(data_dir: object, database_url: str | None, sizes: str, as_json: b
 @click.option("--sample", type=int, help="Only so many instances.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def planning(setdir: Path | None, seconds: float, sample: int | None, as_json: bool) -> None:
-    """Plan the instances of SETDIR (generated ones without it) and check every answer."""
-    report = planning_bench.run(setdir, seconds, sample)
+    """Plan the instances of SETDIR (generated ones without it) and check every answer.
+
+    Each answer is told on standard error as it comes, the sum on standard output.
+    """
+    tell = None if as_json else partial(print, file=sys.stderr, flush=True)
+    report = planning_bench.run(setdir, seconds, sample, tell)
     if as_json:
         print(msgspec.json.encode(report).decode())
         return
-    table = Table(*report)
-    table.add_row(*(str(value) for value in report.values()))
+    table = Table("figure", "value")
+    for name, value in report.items():
+        table.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
     Console().print(table)
 
 
