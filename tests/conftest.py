@@ -81,3 +81,8 @@ async def tx(world: World) -> AsyncIterator[Tx]:
         transaction = await connection.begin()
         yield connection
         await transaction.rollback()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The type checker alone takes a minute: what begins first has company until it ends."""
+    items.sort(key=lambda item: "repository" not in item.path.parts)
