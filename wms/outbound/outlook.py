@@ -14,7 +14,7 @@ from sqlalchemy import text
 from wms.db import Db, Tx, rows
 from wms.inventory import allocations
 from wms.inventory.allocations import Stock, Take
-from wms.masterdata.floor_plan import load_layout
+from wms.masterdata.floor_plan import load_layout, walks_on
 from wms.outbound import rules, wave_sql
 from wms.outbound.allocation import Line
 from wms.outbound.floor_work import Floor, load_floor, shift_of
@@ -141,12 +141,9 @@ async def _problem(tx: Tx, stamp: Stamp, order_ids: Sequence[int], floor: Floor)
         for line in lines
     ]  # fmt: skip
     spare = {item_id: each.spare for item_id, each in stand.items()}
-    layout, depot = await load_layout(tx, stamp, sorted({stock.bin_id for stock in stocks}))
-    walks = {} if layout is None else {
-        stock.bin_id: layout.distance_mm(depot, str(stock.bin_id))
-        + layout.lift_mm(str(stock.bin_id))
-        for stock in stocks
-    }  # fmt: skip
+    bin_ids = sorted({stock.bin_id for stock in stocks})
+    layout, depot = await load_layout(tx, stamp, bin_ids)
+    walks = walks_on(layout, depot, bin_ids)
     takes = rules.choose(demands, stocks, spare, walks).takes
     order_of = {line.order_line_id: line.order_id for line in lines}
     stock_of = {stock.balance_id: stock for stock in stocks}
