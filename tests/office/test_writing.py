@@ -40,6 +40,7 @@ async def test_what_is_done_is_noted_and_what_is_refused_is_not(
     await office.post(f"{url}/hold", data={"reason": "address"})
     await office.post(f"{url}/no-such-act")
     await office.post("/office/orders/999/hold")
+    await office.post("/office/waves")  # nothing can go
     noted = await w.scalar(
         world, "SELECT string_agg(actor || ' ' || act || ' ' || subject || ' ' || why, ';')"
         " FROM audit_entry WHERE warehouse_id = :w",

@@ -36,6 +36,7 @@ from web.office.frame import (
     wants_json,
 )
 from web.office.writing import writing
+from web.session import session_of, stamp_of
 from wms.db import Db, Tx
 from wms.errors import NotFound, WmsError
 from wms.outbound import board, queries, waves
@@ -80,16 +81,14 @@ async def release(request: REQUEST) -> Response[Any]:
     form = await request.form()
     db: Db = request.app.state.db
     ids = [id for each in fields(form, "order") if (id := whole(each)) is not None]
-    async with writing(request) as write:
-        stamp = write.stamp
-        if not ids and not field(form, "chosen"):
+    stamp = stamp_of(await session_of(request))
+    if not ids and not field(form, "chosen"):
+        async with db.reading() as tx:
             ids = await board.list_candidates(
-                write.tx, stamp, cutoff_at=moment(field(form, "cutoff")),
+                tx, stamp, cutoff_at=moment(field(form, "cutoff")),
                 carrier_id=whole(field(form, "carrier")),
             )  # fmt: skip
-        wave_id, left = await waves.start_wave(write.tx, stamp, ids)
-        told = {"orders": len(ids) - len(left), "left": len(left)}
-        await write.note("wave.released", f"wave/{wave_id or 'none'}", after=told)
+    wave_id, left = await _start(request, ids) if ids else (None, [])
     if wave_id is not None:
         task = asyncio.create_task(_finish(db, stamp, wave_id), name=f"wave {wave_id}")
         _planning.add(task)
@@ -101,6 +100,15 @@ async def release(request: REQUEST) -> Response[Any]:
             "Nothing to release: no order was chosen.")  # fmt: skip
         return onward("/office/release?" + urlencode({"message": said}))
     return onward(f"/office/waves/{wave_id}")
+
+
+async def _start(request: REQUEST, ids: list[int]) -> tuple[int | None, list[waves.Left]]:
+    """The wave and who stays behind; an order that changed since it was read is left behind too."""
+    async with writing(request) as write:
+        wave_id, left = await waves.start_wave(write.tx, write.stamp, ids)
+        told = {"orders": len(ids) - len(left), "left": len(left)}
+        await write.note("wave.released", f"wave/{wave_id or 'none'}", after=told)
+    return wave_id, left
 
 
 async def _finish(db: Db, stamp: Stamp, wave_id: int) -> None:

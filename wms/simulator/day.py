@@ -205,7 +205,10 @@ class Theatre:
         await device.sign_in(label("BD", supervisor.badge), supervisor.pin)
         try:
             while not self.day.over:
-                await desk.release_waiting(device)
+                async with self.db.reading() as tx:
+                    worth_it = await desk.can_release(tx, self.warehouse_id)
+                if worth_it:
+                    await desk.release_waiting(device)
                 await asyncio.sleep(1.5 + self.options.pace_s * 10)
         finally:
             await device.close()

@@ -6,7 +6,7 @@ office pages.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from sqlalchemy import text
 
 from wms.db import Tx, rows
 from wms.errors import WmsError
+from wms.ids import uuid7
 from wms.masterdata import csv_forms as forms
 from wms.masterdata.csv_read import Folder
+from wms.outbound import board
 from wms.simulator.device import Device
 from wms.simulator.person import Sights
+from wms.stamp import Stamp
 
 
 class PartnerRefused(WmsError):
@@ -143,6 +146,13 @@ def crew_of(users: Sequence[forms.UserForm], workers: int) -> list[forms.UserFor
             chosen.append(fits[0])
             left.remove(fits[0])
     return chosen
+
+
+async def can_release(tx: Tx, warehouse_id: int) -> bool:
+    """What the supervisor sees on the page of a release: whether any order would get goods."""
+    stamp = Stamp(warehouse_id=warehouse_id, at=datetime.now(UTC), key=uuid7())
+    ids = await board.list_candidates(tx, stamp)
+    return (await board.what_if(tx, stamp, ids)).units_got > 0
 
 
 async def release_waiting(device: Device) -> int:
