@@ -3,6 +3,7 @@
 Our scripts are ES modules on disk (tests import them one by one); a page gets one file: the parts
 of a bundle in order, without import lines, minified by web/minify.py. htmx comes from its
 carrier package (docs/decisions/htmx-comes-from-a-python-package.md) and must be the pinned file.
+Everything is compressed once, as far as it goes.
 """
 
 import gzip
@@ -12,6 +13,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import brotli
 import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
@@ -51,15 +53,17 @@ class Asset(msgspec.Struct, frozen=True):
     name: str  # scan.js
     hashed: str  # scan-0123456789.js
     body: bytes
-    gzipped: bytes
+    packed: dict[str, bytes]  # by content coding, the smallest first
     media: str
 
 
 @cache
 def shelf() -> dict[str, Asset]:
     """Every asset by its plain name. Read once per process."""
-    bodies = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in MEDIA}
-    bodies.update({name: _bundle(parts) for name, parts in BUNDLES.items()})
+    parts = {part for bundled in BUNDLES.values() for part in bundled}
+    bodies = {path.name: path.read_bytes() for path in STATIC.iterdir()
+              if path.suffix in MEDIA and path.name not in parts}  # fmt: skip
+    bodies |= {name: _bundle(bundled) for name, bundled in BUNDLES.items()}
     bodies["htmx.js"] = htmx_core() + b"\n" + bodies.pop("live.js")
     bodies.pop("sw.js", None)
     return {name: _asset(name, body) for name, body in sorted(bodies.items())}
@@ -96,29 +100,33 @@ def _bundle(parts: tuple[str, ...]) -> bytes:
 def _asset(name: str, body: bytes) -> Asset:
     stem, dot, ending = name.rpartition(".")
     digest = hashlib.sha256(body).hexdigest()[:10]
-    gzipped = gzip.compress(body, 9, mtime=0)
-    return Asset(name, f"{stem}-{digest}{dot}{ending}", body, gzipped, MEDIA[dot + ending])
+    packed = {"br": brotli.compress(body), "gzip": gzip.compress(body, 9, mtime=0)}
+    return Asset(name, f"{stem}-{digest}{dot}{ending}", body, packed, MEDIA[dot + ending])
 
 
-def service_worker_text() -> str:
+@cache
+def _service_worker() -> Asset:
     """The service worker with the floor's assets and their common version written into it."""
     urls = [asset(name) for name in ("floor.css", "scan.js", "login.js")]
     version = hashlib.sha256("".join(urls).encode()).hexdigest()[:10]
     text = (STATIC / "sw.js").read_text()
     listed = msgspec.json.encode(urls).decode()
-    return text.replace('"__ASSETS__"', listed).replace("__VERSION__", version)
+    text = text.replace('"__ASSETS__"', listed).replace("__VERSION__", version)
+    return _asset("sw.js", text.encode())
 
 
-def _answer(request: Request, body: bytes, gzipped: bytes, media: str, caching: str) -> Response:
+def _answer(request: Request, asset: Asset, caching: str) -> Response:
     headers = {
         "Cache-Control": caching,
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-        body = gzipped
-    return Response(body, media_type=media, headers=headers)
+    accepted = request.headers.get("accept-encoding", "").replace(" ", "").split(",")
+    coding = next((each for each in asset.packed if each in accepted), "")
+    if coding:
+        headers["Content-Encoding"] = coding
+    body = asset.packed.get(coding, asset.body)
+    return Response(body, media_type=asset.media, headers=headers)
 
 
 @get("/static/{name:str}", sync_to_thread=False, include_in_schema=False)
@@ -126,14 +134,13 @@ def static_file(request: Request, name: FromPath[str]) -> Response:
     found = _by_hashed_name().get(name)
     if found is None:
         raise NotFoundException(f"no asset {name}")
-    return _answer(request, found.body, found.gzipped, found.media, FOR_EVER)
+    return _answer(request, found, FOR_EVER)
 
 
 @get("/sw.js", sync_to_thread=False, include_in_schema=False)
 def service_worker(request: Request) -> Response:
     """At the root, so that its scope is the whole site."""
-    body = service_worker_text().encode()
-    return _answer(request, body, gzip.compress(body, 9), MEDIA[".js"], "no-cache")
+    return _answer(request, _service_worker(), "no-cache")
 
 
 HANDLERS = [static_file, service_worker]

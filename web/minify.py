@@ -1,9 +1,10 @@
 """A small minifier for our own scripts: comments and blanks go, variables get short names.
 
 It knows the JavaScript that we write (semicolons everywhere, no labels, no comma expression at the
-head of a block) and nothing more; the browser tests run what it makes. A variable of the file keeps
-one new name in the whole file, any other one in its whole top-level statement, whatever its scope;
-so no scope can change what a name means. Properties, keys and globals keep their names.
+head of a block) and nothing more; the browser tests run what it makes. A variable keeps one new
+name in the whole function that declares it, and in all functions within, also where one of these
+declares its name again; so no scope can change what a name means. Properties, keys and globals keep
+their names.
 """
 
 import re
@@ -31,7 +32,8 @@ KEYWORDS = """
 """
 WORDS = frozenset(KEYWORDS.split())
 ALPHABET = "etnairsolcdufhpmgvybwkxjqzETNAIRSOLCDUFHPMGVYBWKXJQZ"
-IN_FILE = 20  # single letters that go to the file's own names; the others to locals
+SHORTER = {"true": "!0", "false": "!1"}
+ARGUMENT = re.compile(r"\(\w+\)")
 BEFORE_BLOCK = {")", "=>", "else", "try", "catch", "finally", "do", "{", "}", ";", ""}
 
 
@@ -40,18 +42,18 @@ class Token(msgspec.Struct):
     text: str
     within: str = ""  # the innermost bracket around it: ( [ block object hole
     role: str = ""  # of a name: variable, key (also properties) or both (a shorthand)
-    statement: int = 0  # which top-level statement it belongs to
+    scope: int = 0  # the function it stands in; 0 is the file
 
 
 def minify(source: str) -> str:
-    tokens = _with_roles(_tokenize(source))
+    tokens, numbers = _numbers(_with_roles(_tokenize(source)))
     names = _short_names(tokens)
     out: list[str] = []
-    for token in tokens:
+    for token in _joined(tokens):
         text = token.text
-        short = names.get((token.statement, text)) or names.get((-1, text), text)
-        if text == "const":
-            text = "let"
+        short = numbers.get(text) or names.get((token.scope, text), text)
+        if token.role == "":
+            text = SHORTER.get(text, text)
         elif token.role == "variable":
             text = short
         elif token.role == "both" and text != short:
@@ -62,6 +64,46 @@ def minify(source: str) -> str:
             text = " " + text
         out.append(text)
     return "".join(out) + "\n"
+
+
+def _numbers(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
+    """The tokens without the declarations of numbers, and these numbers by their names in capitals:
+    they stand where the names stood."""
+    numbers: dict[str, str] = {}
+    at = 0
+    while at < len(tokens) - 4:
+        word, name, _, value, end = tokens[at : at + 5]
+        if (word.text, value.kind, end.text) == ("const", "number", ";") and name.text.isupper():
+            numbers[name.text] = value.text
+            del tokens[at : at + 5]
+        else:
+            at += 1
+    return tokens, numbers
+
+
+def _joined(tokens: list[Token]) -> list[Token]:
+    """With `let a=1,b=2;` for `const a=1;const b=2;`, and `a=>` for `(a)=>`."""
+    joined: list[Token] = []
+    begun = [""]  # the first word of the statement in each open bracket
+    declared = False  # the statement that just ended declared something
+    for token in tokens:
+        if token.text in ("const", "let") and token.role == "":
+            token.text = begun[-1] = "let"
+            if declared and joined[-1].text == ";":
+                joined[-1].text = ","
+                continue
+        elif token.text == "=>" and ARGUMENT.fullmatch("".join(_.text for _ in joined[-3:])):
+            joined[-3:] = joined[-2:-1]
+        elif _depth_change(token) > 0:
+            begun.append("")
+        elif _depth_change(token) < 0:
+            begun.pop()
+        elif token.text == ";":
+            declared, begun[-1] = begun[-1] == "let", ""
+        else:
+            begun[-1] = begun[-1] or token.text
+        joined.append(token)
+    return joined
 
 
 def _tokenize(source: str) -> list[Token]:
@@ -114,76 +156,93 @@ def _with_roles(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _number_statements(tokens: list[Token]) -> None:
-    statement, first, depth = 0, 0, 0
-    for at, token in enumerate(tokens):
-        token.statement = statement
-        depth += _depth_change(token)
-        declares = tokens[first].text in ("function", "async", "class")
-        if depth == 0 and (token.text == ";" or (declares and token.text == "}")):
-            statement, first = statement + 1, at + 1
-
-
 def _depth_change(token: Token) -> int:
     if token.kind == "sign":
         return (token.text in "([{") - (token.text in ")]}")
-    return 0
+    return token.text.endswith("${") - (token.text[0] == "}")
+
+
+def _number_scopes(tokens: list[Token]) -> list[int]:
+    """Tells each token its function, whose parameters belong to it; gives the outer of each."""
+    ends: dict[int, int] = {}  # of functions, by their first token
+    for at, token in enumerate(tokens):
+        if token.text == "function":
+            start = at + 1 + (tokens[at + 1].kind == "name")
+            ends[start] = _end(tokens, _end(tokens, start, "()") + 1)
+        elif token.text == "=>":
+            ends[_start_of_parameters(tokens, at - 1)] = _end(tokens, at + 1)
+    outer = [0]
+    around = [(0, len(tokens))]
+    for at, token in enumerate(tokens):
+        while at > around[-1][1]:
+            around.pop()
+        if at in ends:
+            outer.append(around[-1][0])
+            around.append((len(outer) - 1, ends[at]))
+        token.scope = around[-1][0]
+    return outer
+
+
+def _end(tokens: list[Token], at: int, block: str = "{}") -> int:
+    """The end of the parameters, block or expression that begins at `at`."""
+    depth = 0
+    for end in range(at, len(tokens)):
+        depth += _depth_change(tokens[end])
+        if depth < 0 or (depth == 0 and tokens[end].text in (",", ";")):
+            return end - 1
+        if depth == 0 and tokens[at].text + tokens[end].text == block:
+            return end
+    return len(tokens) - 1
 
 
 def _short_names(tokens: list[Token]) -> dict[tuple[int, str], str]:
-    """(statement, name) -> short name; statement -1 for the file's own. Frequent ones first."""
-    _number_statements(tokens)
-    used = [token for token in tokens if token.role in ("variable", "both")]
+    """(scope, name as it stands there) -> short name. Outer functions choose first; each name gets
+    the first letters that stand for nothing else within its function."""
+    outer = _number_scopes(tokens)
     declared = _declared(tokens)
-    of_file = {name for name, depth in declared if depth == 0}
-    local = {name for name, _ in declared} - of_file
-    taken = {token.text for token in used} - of_file - local | WORDS
-    fresh = [name for name in _letters(2) if name not in taken]
-    seen = Counter(token.text for token in used if token.text in of_file)
-    best = [name for name, _ in seen.most_common()]
-    singles, pairs = fresh[:IN_FILE], [name for name in fresh if len(name) == 2]
-    names = {(-1, name): short for name, short in zip(best, singles + pairs, strict=False)}
-    rest = [name for name in fresh if name not in names.values()]
-    inside: dict[int, Counter[str]] = defaultdict(Counter)
-    for token in used:
-        if token.text in local:
-            inside[token.statement][token.text] += 1
-    for statement, counted in inside.items():
-        for (name, _), short in zip(counted.most_common(), rest, strict=False):
-            names[statement, name] = short
-    return names
+    home: dict[tuple[int, str], int] = {}
+    within: dict[int, Counter[tuple[int, str]]] = defaultdict(Counter)
+    for token in tokens:
+        if token.role not in ("variable", "both"):
+            continue
+        scopes = [token.scope]
+        while scopes[-1]:
+            scopes.append(outer[scopes[-1]])
+        at_home = [scope for scope in scopes if (scope, token.text) in declared]
+        home[token.scope, token.text] = at_home[-1] if at_home else -1
+        for scope in scopes:
+            within[scope][home[token.scope, token.text], token.text] += 1
+    short: dict[tuple[int, str], str] = {}
+    for scope, used in sorted(within.items()):
+        taken = {short.get(each, each[1]) for each in used if each[0] != scope} | WORDS
+        fresh = (name for name in _letters(2) if name not in taken)
+        mine = [each for each, _ in used.most_common() if each[0] == scope]
+        short |= dict(zip(mine, fresh, strict=False))
+    return {each: short[at, each[1]] for each, at in home.items() if at >= 0}
 
 
-def _declared(tokens: list[Token]) -> set[tuple[str, int]]:
-    """(name, depth) of every variable, function, class and parameter of this source."""
-    names: set[tuple[str, int]] = set()
-    depth = 0
+def _declared(tokens: list[Token]) -> set[tuple[int, str]]:
+    """(scope, name) of every variable, function, class and parameter of this source."""
+    found: list[Token] = []
     for at, token in enumerate(tokens):
-        depth += _depth_change(token)
-        found: set[str] = set()
-        if token.text in ("const", "let") and token.kind == "name":
-            names |= {(name, depth) for name in _pattern(tokens, at + 1)}
-        elif token.text in ("function", "class"):
-            names.add((tokens[at + 1].text, depth))
-            if token.text == "function":
-                found = _pattern(tokens, at + 2)
+        if token.text in ("const", "let", "function", "class"):
+            found += _pattern(tokens, at + 1)
         elif token.text == "catch" and tokens[at + 1].text == "(":
-            found = {tokens[at + 2].text}
+            found.append(tokens[at + 2])
         elif token.text == "=>":
-            found = _pattern(tokens, _start_of_parameters(tokens, at - 1))
-        names |= {(name, depth + 1) for name in found}
-    return names
+            found += _pattern(tokens, _start_of_parameters(tokens, at - 1))
+    return {(token.scope, token.text) for token in found}
 
 
-def _pattern(tokens: list[Token], at: int) -> set[str]:
+def _pattern(tokens: list[Token], at: int) -> list[Token]:
     """The names bound by the pattern or list beginning at `at`, up to its end."""
-    names: set[str] = set()
+    names: list[Token] = []
     depth = 0
     while at < len(tokens):
         token = tokens[at]
         depth += _depth_change(token)
         if token.role in ("variable", "both"):
-            names.add(token.text)
+            names.append(token)
         ended = depth == 0 and token.text[0] in "=;)]}"
         if depth < 0 or ended or token.text in ("of", "=>"):
             break

@@ -60,7 +60,7 @@ function readGs1(text) {
       reading.code = checked("GTIN", value);
       reading.kind = "gtin";
     } else if (fact) {
-      const plain = fact === "qty" ? String(Number(value)) : value;
+      const plain = fact === "qty" ? String(+value) : value;
       reading.facts[fact] = fact === "expiry" ? isoDate(value) : plain;
     }
   }

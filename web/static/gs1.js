@@ -1,42 +1,31 @@
 // GS1 element strings, as biip reads them for wms/barcodes.py: a string that does not parse whole
-// is no GS1 string. `AIS` is the table of application identifiers: which, then the form of the
-// value: n digits, x the 82 characters, D a date that must exist. Identifiers that tell the floor
-// nothing share a wide form: every right string is read as biip reads it, and some wrong ones that
-// biip refuses pass here, for the server to refuse.
+// is no GS1 string. `RULES` are the application identifiers, each with the form of its value.
+// Identifiers that tell the floor nothing share a wide form: every right string is read as biip
+// reads it, and some wrong ones that biip refuses pass here, for the server to refuse.
 
-const AIS = `00 n18
-0[1-3] n14
-10|2[12] x20
-1[1-35-7] n6D
-20 n2
-30|37 n0,8
-3(?:1[0-6]|[246]\\d|[35][0-7]|95)[0-5] n6
-41[0-7] n13
-235|24[0-3]|25[013-5]|40[0-3]|42[0-7]|71[0-7]|9\\d x90
-39(?:[0-3]\\d|4[0-3])|43(?:[01]\\d|2[0-6]|3[0-3])|72(?:[35]\\d|4[0-2]) x90
-70(?:0[1-9]|1[01]|2[0-3]|3\\d|4[01])|80(?:0[1-9]|1[0-47-9]|2[06]|30|4[0-3])|811[0-2]|8200 x90`;
-
-let rules;
-
-function compile(line) {
-  const [ais, form] = line.split(" ");
-  const body = form
-    .replace(/n([\d,]+)D?/, "\\d{$1}")
-    .replace(/x(\d+)/, '[!%-?A-Z_a-z"]{1,$1}');
-  return { pattern: new RegExp(`^(${ais})(${body})`), dated: form.endsWith("D") };
-}
+const TEXT = '[!%-?A-Z_a-z"]'; // the 82 characters
+const RULES = [
+  ["00", "\\d{18}"],
+  ["0[1-3]", "\\d{14}"],
+  ["10|2[12]", `${TEXT}{1,20}`],
+  ["1[1-35-7]", "\\d{6}"], // a date
+  ["20", "\\d{2}"],
+  ["30|37", "\\d{0,8}"],
+  ["3(?:[1-6]\\d|95)[0-5]", "\\d{6}"],
+  ["41[0-7]", "\\d{13}"],
+  ["235|2[45]\\d|4[02]\\d|71\\d|9\\d|(?:39|43|70|8[0-2])\\d\\d|72[3-5]\\d", `${TEXT}{1,90}`],
+].map(([ai, value]) => new RegExp(`^(${ai})(${value})`));
 
 /** The elements [ai, value] of a GS1 string; null when any part of it does not fit. */
 export function elements(text) {
-  rules ||= AIS.split("\n").map(compile);
   const found = [];
   while (text) {
     const part = text.split("\x1d", 1)[0];
-    let match, rule;
-    for (rule of rules) if ((match = rule.pattern.exec(part))) break;
-    if (!match || (rule.dated && !isoDate(match[2]))) return null;
-    found.push([match[1], match[2]]);
-    text = text.slice(match[0].length).replace(/^\x1d+/, "");
+    const rule = RULES.find((each) => each.test(part));
+    const [whole, ai, value] = rule?.exec(part) ?? [];
+    if (!rule || (/^1[1-7]/.test(ai) && !isoDate(value))) return null;
+    found.push([ai, value]);
+    text = text.slice(whole.length).replace(/^\x1d+/, "");
   }
   return found;
 }

@@ -170,11 +170,8 @@ function openDb() {
 }
 
 /** A response within `ms`, body included. */
-export async function ask(url, ms, options) {
-  const stop = new AbortController();
-  setTimeout(() => stop.abort(), ms);
-  return fetch(url, { ...options, signal: stop.signal });
-}
+export const ask = (url, ms, options) =>
+  fetch(url, { ...options, signal: AbortSignal.timeout(ms) });
 
 /** The server's answer; undefined to try again, null when the session ended. */
 async function send({ key, ref, version, scans, path, seq, at }, tries) {
@@ -186,12 +183,12 @@ async function send({ key, ref, version, scans, path, seq, at }, tries) {
     });
     const { status, redirected } = response;
     if (status === 401 || (redirected && response.url.includes("/login"))) return null;
-    if ([408, 425, 429, 502, 503, 504].includes(status)) return undefined;
-    if (status >= 500 && tries < TRIES_OF_500) return undefined;
+    if ([408, 425, 429, 502, 503, 504].includes(status)) return;
+    if (status >= 500 && tries < TRIES_OF_500) return;
     const body = await response.json();
     if (status === 200) return "ok" in body ? body : undefined;
     return { ok: false, say: body.detail || body.title };
   } catch {
-    return undefined;
+    return;
   }
 }
