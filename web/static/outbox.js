@@ -20,40 +20,45 @@ export async function openOutbox({ who, changed, answered, signedOut }) {
   if (!db) state.broken = true;
   navigator.storage?.persist?.();
 
-  /** Runs `work(waiting, done, notes)` in one transaction; gives the result of its request. */
-  const run = (mode, work) =>
+  /** Runs `work(waiting, done, notes)` in one transaction; gives the result of its request. What is
+      not `strict` may be lost with the battery: then an act is sent once more. */
+  const run = (mode, work, durability) =>
     new Promise((resolve, reject) => {
       if (!db) return reject(new Error("no store"));
       const stores = ["waiting", "done", "notes"];
-      const tx = db.transaction(stores, mode, { durability: "strict" });
+      const tx = db.transaction(stores, mode, { durability });
       const request = work(...stores.map((name) => tx.objectStore(name)));
       tx.oncomplete = () => resolve(request?.result);
       tx.onerror = tx.onabort = () => reject(tx.error);
     });
   const read = (work) => run("readonly", work).catch(() => {});
   const write = (work) => run("readwrite", work).catch(() => {});
-  const waiting = async () => [...((await read((rows) => rows.getAll())) ?? []), ...loose];
+  const all = (rows) => rows.getAll();
+  const waiting = async (stored) => [...(stored ?? (await read(all)) ?? []), ...loose];
   const mine = (rows) => rows.filter((row) => row.who === who);
 
-  async function tell() {
-    const rows = await waiting();
+  /** Tells what is waiting: the `stored` rows, if they are known, and the loose ones. */
+  async function tell(stored) {
+    const rows = await waiting(stored);
     state.waiting = rows.length;
     state.mine = mine(rows).length;
     state.since = rows.length ? Date.parse(rows[0].at) : 0;
     state.others = rows.find((row) => row.who !== who)?.who;
     changed(state);
+    return rows;
   }
 
   /** Stores an act; false when the disk refused and it lives in memory only. */
   async function add(act) {
     const row = { ...act, who, at: new Date().toISOString(), tries: 0 };
-    const stored = await run("readwrite", (rows, done, notes) => {
+    const count = (rows, done, notes) => {
       notes.get("seq").onsuccess = ({ target }) => {
         top = row.seq = Math.max(top, target.result ?? 0) + 1;
         notes.put(row.seq, "seq");
         rows.put(row);
       };
-    }).then(
+    };
+    const stored = await run("readwrite", count, "strict").then(
       () => true,
       () => false,
     );
@@ -96,13 +101,15 @@ export async function openOutbox({ who, changed, answered, signedOut }) {
   async function settle(row, answer) {
     const at = loose.indexOf(row);
     if (at >= 0) loose.splice(at, 1);
-    await write((rows, done) => {
+    const left = await write((rows, done) => {
       rows.delete(row.seq);
       if (answer.ok) done.put({ ...row, settled: Date.now() });
       done.delete(IDBKeyRange.upperBound(row.seq - KEPT));
+      return all(rows);
     });
-    await tell();
+    const rows = await tell(left);
     await answered(row, answer);
+    return rows;
   }
 
   /** Marks a row as sent, from when on it cannot be taken back; false when it was just before. */
@@ -119,17 +126,21 @@ export async function openOutbox({ who, changed, answered, signedOut }) {
   }
 
   async function sendAll() {
-    for (let row, tries = 0; (row = mine(await waiting())[0]); ) {
-      if (!(await claim(row))) continue;
+    let rows = await waiting();
+    for (let row, tries = 0; (row = mine(rows)[0]); ) {
+      if (!(await claim(row))) {
+        rows = await waiting();
+        continue;
+      }
       const answer = await send(row, tries);
       stopped = answer === null;
       if (stopped) return signedOut();
       state.failing = !answer;
       if (answer) {
         tries = 0;
-        await settle(row, answer);
+        rows = await settle(row, answer);
       } else {
-        await tell();
+        rows = await tell();
         await pause(Math.min(8000, 300 * 2 ** tries++) * (0.5 + Math.random() / 2));
       }
     }

@@ -146,14 +146,17 @@ async function confirm() {
 const answers = new Map();
 const answerOf = ({ key }) => new Promise((resolve) => answers.set(key, resolve));
 
-/** What the server says of an act counts, whatever was shown before. */
+/** No refusal is on the strip. */
+const quiet = () => $("strip").dataset.tone !== "wrong";
+
+/** What the server says of an act counts, whatever was shown before; its praise only of the last. */
 async function onAnswer(row, answer) {
   const here = packet && row.here === packet.here;
   if (!answer.ok) {
     tell("wrong", answer.say);
     then ||= here ? packet.here : "";
   } else if (answer.tone === "care" || answer.tone === "wrong") tell(answer.tone, answer.say);
-  else if (!now.scans.length && answer.say && $("strip").dataset.tone !== "wrong") {
+  else if (answer.say && !box.state.mine && !now.scans.length && quiet()) {
     const { tone = "accepted" } = answer;
     say(tone, words[tone], answer.say);
   }
@@ -219,7 +222,7 @@ async function begin(doc, time) {
   if (goesOn) now.scans = parked.scans;
   parked = { scans: [] };
   if (step()) now.scans = withKept(questionsOf(step(), now.path), now.scans, now.kept);
-  if (packet.message && $("strip").dataset.tone !== "wrong") tell("care", packet.message);
+  if (packet.message && quiet()) tell("care", packet.message);
   update();
   if (!step()) moveOn();
 }
