@@ -24,14 +24,18 @@ from wms.planning.floor import COLUMNS, LEVELS, SPURS, WORD_PTR, FloorMap, compi
 from wms.planning.route import Route, plan_route
 from wms.planning.scattered_beam import BETTER, COMPLETE, new_beam, start, step_on
 from wms.planning.scattered_course import grain_of, new_course, new_stall
-from wms.planning.scattered_prices import BOUND, SLACK, bargain, look_ahead
+from wms.planning.scattered_dive import dives, new_hold
+from wms.planning.scattered_prices import BOUND, SLACK, bargain, look_ahead, offer_pay
 from wms.planning.stop import MaxRounds, StopRule, Watch
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Place, Spot
 
 DEFAULT_STOP = MaxRounds(20)
-# A piece of work is a few milliseconds: rounds of prices (before and between mends), tries of a
-# ruin (fewer where there is much to choose from), steps of a beam (fewer the wider it is).
-BARGAINS, MENDS, HAGGLES = 40, 8, 8
+# A piece of work is a few milliseconds: rounds of prices (first and before each beam), dives, tries
+# of a ruin (fewer where there is much to choose from), steps of a beam (fewer the wider it is).
+BARGAINS, HAGGLES = 40, 20
+DIVES, FIRST_DIVES = 5, 2
+# Dives go on from the best plan every so often, and a ruin follows every so many of them.
+DIVES_GO_ON, DIVES_A_RUIN = 4, 3
 TRIES, TRIES_LEAST, FEW_OFFERS = 20, 6, 250
 WIDTH, WIDTH_GROWTH, WIDTH_MOST = 24, 3, 8192
 LABELS = 1000
@@ -127,10 +131,9 @@ def plan_scattered(
     # Where all there is must be taken, the tour alone says what is proven.
     forced = all(found.chosen) and sum(goal.values()) == sum(there.values())
     exact = rough is layout and _walks_as_searched(layout, start, end)
-    bound = route.bound_mm if forced else found.bound if exact else 0
-    proven = route.proven and bound >= route.distance_mm
-    if any(lifts.values()) and not forced:
-        proven = proven and found.proven
+    lifting = sum(lifts[pick.spot] for pick in picks)
+    bound = route.bound_mm + lifting if forced else found.bound if exact else 0
+    proven = route.proven and bound >= route.distance_mm + lifting
     return ScatteredPlan(
         tuple(picks), route, short, found.reason, found.rounds, proven, bound
     )  # fmt: skip
@@ -169,6 +172,8 @@ def warm_up() -> bool:
     # So small a choice may be settled before the beams and ruins begin.
     search = _Search(floor, {"item": 2}, stock, places, dict.fromkeys(places, 0), 0)
     search._mend()
+    search._dive(0.0, fresh=True)
+    search._look_ahead()
     for _ in search._beam(WIDTH):
         search._ruin(1, 0.0)
     return plan.proven
@@ -210,11 +215,11 @@ class _Choice(NamedTuple):
 
 
 class _Search:
-    """First a plan by cheapest places, then prices, then beams and ruins in turn.
+    """First a plan by cheapest places, then prices, then beams, dives and ruins in turn.
 
-    The tours that pay best, mended, are good plans where there is much to choose from. The beams
-    find where the tour goes, and prove it where the choices are few; ruin and recreate mends what
-    they leave. Each beam is wider than the one before and gets as much time as the ruins.
+    Dives find good plans where there is much to choose from. The beams find where the tour goes,
+    and prove it where the choices are few; ruin and recreate mends what they leave, which is more
+    where an item is wanted several times. Each beam is wider than the one before.
     """
 
     def __init__(
@@ -242,7 +247,8 @@ class _Search:
         self.kept = self.best.copy()
         self.costs = np.array([length, length])
         ruin.restart(self.shelf, self.best, self.kept, self.costs)
-        self.grain = grain_of(self.flat, self.stall.height)
+        self.hold = new_hold(self.course, self.stall, offers)
+        self.grain = math.gcd(grain_of(self.flat, self.stall.height), *set(lifts.values()))
         self.complete = False
 
     @property
@@ -252,7 +258,7 @@ class _Search:
 
     @property
     def bound(self) -> float:
-        """No choice has a shorter walk, let alone a lower cost."""
+        """No choice has a lower cost."""
         if self.complete:
             return self.length
         bound = float(self.stall.gauge[BOUND]) - SLACK
@@ -266,26 +272,44 @@ class _Search:
     def pieces(self, seed: int) -> Iterator[None]:
         """All the work there is, in small pieces."""
         luck = random.Random(seed)
-        for number in range(1 + MENDS):
-            rounds = HAGGLES if number else BARGAINS
-            settled = bargain(self.course, self.stall, self.length - self.spurs, rounds)
-            if number or settled:
-                self._mend()
+        if bargain(self.course, self.stall, self.length - self.spurs, BARGAINS):
+            self._mend()
+        yield
+        for _ in range(FIRST_DIVES):
+            self._dive(0.0, fresh=True)
             yield
-            if settled:
-                break
-        self.stall.prices[:] = self.stall.best_prices
-        look_ahead(self.course, self.stall)
         tries = max(TRIES_LEAST, min(TRIES, TRIES * FEW_OFFERS // len(self.best)))
-        width = WIDTH
+        width, number = WIDTH, 0
         while True:
-            for number, _ in enumerate(self._beam(width)):
+            bargain(self.course, self.stall, self.length - self.spurs, HAGGLES)
+            self._look_ahead()
+            for _ in self._beam(width):
                 yield
-                if number % 8 == 7:
+                number += 1
+                if number % DIVES_GO_ON == 0:
+                    self.kept[:] = self.best
+                    self.costs[0] = self.costs[1]
+                self._dive(luck.choice(THRESHOLDS), fresh=False)
+                yield
+                if number % DIVES_A_RUIN == 0:
                     ruin.restart(self.shelf, self.best, self.kept, self.costs)
-                self._ruin(tries, THRESHOLDS[luck.randrange(len(THRESHOLDS))])
-                yield
+                    self._ruin(tries, 0.0)
+                    yield
+                self._look_ahead()
             width = min(WIDTH_MOST, WIDTH_GROWTH * width)
+
+    def _look_ahead(self) -> None:
+        """What a beam needs to know of the rest of the tour."""
+        self.stall.prices[:] = self.stall.best_prices
+        offer_pay(self.stall)
+        look_ahead(self.course, self.stall)
+
+    def _dive(self, threshold: float, *, fresh: bool) -> None:
+        """Some dives from a part of the plan, or from nothing."""
+        dives(
+            self.course, self.stall, self.hold, self.shelf,
+            self.best, self.kept, self.costs, self.spurs, DIVES, threshold, fresh,
+        )  # fmt: skip
 
     def _ruin(self, tries: int, threshold: float) -> None:
         ruin.ruin_and_recreate(
@@ -303,7 +327,7 @@ class _Search:
             found = int(step_on(course, stall, beam, first, first + pace, limit))
             if found > 0 and found & BETTER:
                 self._mend()
-            # Beams do not know of lifting: what they passed by may have been the lower bin.
+            # What is not worth its lifting at the prices is passed by: not all is tried.
             self.complete = found > 0 and found & COMPLETE > 0 and not self.lifted
             yield
             if found >= 0:

@@ -81,94 +81,120 @@ def new_beam(width: int, steps: int, items: int, longest: int) -> Beam:
 
 
 @kernel
-def _add(beam, limit, score, walk, label, way, up, down, there):
+def _add(sizes, scores, cells, limit, score, walk, label, way, up, down, there):
     """A candidate, unless it cannot beat the best known tour."""
     if score > limit:
         return
-    number = beam.sizes[0]
-    if number == len(beam.scores):
-        beam.sizes[2] = 1
+    number = sizes[0]
+    if number == len(scores):
+        sizes[2] = 1
         return
-    beam.sizes[0] = number + 1
-    beam.scores[number, 0], beam.scores[number, 1] = score, walk
-    cells = beam.cells
+    sizes[0] = number + 1
+    scores[number, 0], scores[number, 1] = score, walk
     cells[number, FROM], cells[number, WAY], cells[number, THERE] = label, way, there
     cells[number, UP], cells[number, DOWN] = up, down
 
 
 @kernel
-def _pay(stall, beam, row, label, first, last):
+def _pay(item, units, lift, prices, wanted, left, paid, first, last):
     """What the offers of a slot bring to a label, from below and from above; all of it."""
-    item, units, prices, left, paid = stall.item, stall.units, stall.prices, beam.left, beam.paid
-    wanted, total = beam.wanted, 0.0
+    total = 0.0
     for side in range(2):
         total = 0.0
         paid[side, 0] = 0.0
         for k in range(first, last):
-            left[item[k]] = wanted[row, label, item[k]]
+            left[item[k]] = wanted[item[k]]
         for n in range(last - first):
             k = first + n if side == 0 else last - 1 - n
             units_now = min(units[k], left[item[k]])
-            left[item[k]] -= units_now
-            total += units_now * (prices[item[k]] + SLACK)
+            pay = units_now * (prices[item[k]] + SLACK) - lift[k]
+            if pay > 0:
+                left[item[k]] -= units_now
+                total += pay
             paid[side, n + 1] = total
     return total
 
 
 @kernel
-def _walk_slot(course, stall, beam, step, row, label, limit):
-    """All ways of one label to walk a slot."""
+def _walk_slot(course, stall, beam, step, row, limit):
+    """All ways of all labels to walk a slot."""
     key, slot = course.steps[step, KEY], course.steps[step, SLOT]
     first, last = stall.first[key], stall.first[key + 1]
-    state, walk = beam.state[row, label], beam.walk[row, label]
-    after, rest = course.after[slot, state], stall.rest[step + 1]
-    base = walk + beam.owed[row, label]
-    _add(beam, limit, base + rest[state], walk, label, 0, 0, 0, state)
-    total = _pay(stall, beam, row, label, first, last) if last > first else 0.0
+    item, units, prices = stall.item, stall.units, stall.prices
+    sizes, scores, cells = beam.sizes, beam.scores, beam.cells
     bottom, top = course.slots[key, BOTTOM], course.slots[key, TOP]
     through = course.slots[key, HOW] == THROUGH
-    if through:
-        for way in (1, 2):
-            there, more = after[way], way * (top - bottom)
-            if there >= 0:
-                score = base + more - total + rest[there]
-                _add(beam, limit, score, walk + more, label, way, last, last, there)
-    if total <= 0:
-        return
     low_end = last if through else first
     while not through and low_end < last and stall.height[low_end] < course.slots[key, EDGE]:
         low_end += 1
     high_end = first if through else low_end
-    up, down, both = after[3], after[4], after[5]
-    height, paid = stall.height, beam.paid
+    states, walks, owed, wanted = beam.state[row], beam.walk[row], beam.owed[row], beam.wanted[row]
+    left, paid, afters, rest = beam.left, beam.paid, course.after[slot], stall.rest[step + 1]
+    for label in range(sizes[1]):
+        state, walk = states[label], walks[label]
+        base = walk + owed[label]
+        _add(sizes, scores, cells, limit, base + rest[state], walk, label, 0, 0, 0, state)
+        total = 0.0
+        if last > first:
+            total = _pay(item, units, stall.lift, prices, wanted[label], left, paid, first, last)
+        if through:
+            for way in (1, 2):
+                there, more = afters[state, way], way * (top - bottom)
+                if there >= 0:
+                    score = base + more - total + rest[there]
+                    _add(
+                        sizes, scores, cells, limit, score, walk + more,
+                        label, way, last, last, there,
+                    )  # fmt: skip
+        if total > 0:
+            _turn(
+                sizes, scores, cells, paid, stall.height, rest, afters[state], limit, base, walk,
+                label, bottom, top, first, last, low_end, high_end,
+            )  # fmt: skip
+
+
+@kernel
+def _turn(
+    sizes, scores, cells, paid, height, rest, after, limit, base, walk,
+    label, bottom, top, first, last, low_end, high_end,
+):  # fmt: skip
+    """The ways of a label to walk into a slot and back, from one end or from both."""
+    up, down, both, total = after[3], after[4], after[5], paid[0, last - first]
     for k in range(high_end, last):
-        if down >= 0 and paid[1, last - k] > paid[1, last - k - 1]:
+        pay = paid[1, last - k]
+        if down >= 0 and pay > paid[1, last - k - 1]:
             more = 2 * (top - height[k])
-            score = base + more - paid[1, last - k] + rest[down]
-            _add(beam, limit, score, walk + more, label, 4, first, k, down)
+            score = base + more - pay + rest[down]
+            _add(sizes, scores, cells, limit, score, walk + more, label, 4, first, k, down)
     for k in range(first, low_end):
-        if paid[0, k + 1 - first] <= paid[0, k - first]:
+        pay = paid[0, k + 1 - first]
+        if pay <= paid[0, k - first]:
             continue
-        more, pay = 2 * (height[k] - bottom), paid[0, k + 1 - first]
+        more = 2 * (height[k] - bottom)
         if up >= 0:
-            _add(beam, limit, base + more - pay + rest[up], walk + more, label, 3, k + 1, last, up)
+            score = base + more - pay + rest[up]
+            _add(sizes, scores, cells, limit, score, walk + more, label, 3, k + 1, last, up)
         if both >= 0 and base + more - total + rest[both] <= limit:
             for m in range(max(k + 1, high_end), last):
                 if paid[1, last - m] > paid[1, last - m - 1]:
                     far = more + 2 * (top - height[m])
                     score = base + far - min(total, pay + paid[1, last - m]) + rest[both]
-                    _add(beam, limit, score, walk + far, label, 5, k + 1, m, both)
+                    _add(sizes, scores, cells, limit, score, walk + far, label, 5, k + 1, m, both)
 
 
 @kernel
-def _move(course, stall, beam, step, row, label, limit):
-    """All moves of one label."""
-    state, walk = beam.state[row, label], beam.walk[row, label]
-    fan, moves = course.steps[step, POINTERS] + state, course.steps[step, MOVES]
-    for move in range(moves + course.pointers[fan], moves + course.pointers[fan + 1]):
-        there, more = course.targets[move], course.lengths[move]
-        score = walk + more + beam.owed[row, label] + stall.rest[step + 1, there]
-        _add(beam, limit, score, walk + more, label, 0, 0, 0, there)
+def _move(course, stall, beam, step, row, limit):
+    """All moves of all labels."""
+    fan, moves, pointers = course.steps[step, POINTERS], course.steps[step, MOVES], course.pointers
+    targets, lengths, rest = course.targets, course.lengths, stall.rest[step + 1]
+    sizes, scores, cells = beam.sizes, beam.scores, beam.cells
+    states, walks, owed = beam.state[row], beam.walk[row], beam.owed[row]
+    for label in range(sizes[1]):
+        at = fan + states[label]
+        for move in range(moves + pointers[at], moves + pointers[at + 1]):
+            there, walk = targets[move], walks[label] + lengths[move]
+            score = walk + owed[label] + rest[there]
+            _add(sizes, scores, cells, limit, score, walk, label, 0, 0, 0, there)
 
 
 @kernel
@@ -191,70 +217,85 @@ def _rank(beam):
 
 
 @kernel
-def _served(course, stall, beam, step, number, row, into):
-    """What is wanted after a candidate, as label `into`; False when an item is missed for good."""
-    cells, item, units = beam.cells, stall.item, stall.units
-    label, key = cells[number, FROM], course.steps[step, KEY]
-    wanted, old = beam.wanted[1 - row, into], beam.wanted[row, label]
-    wanted[:] = old
-    mark, owed = beam.mark[row, label], beam.owed[row, label]
-    if key >= 0:
-        first, last = stall.first[key], stall.first[key + 1]
-        if cells[number, WAY] > 0:
-            up, down = cells[number, UP], cells[number, DOWN]
-            for k in range(first, last):
-                if k < up or k >= down:
-                    less = min(units[k], wanted[item[k]])
-                    wanted[item[k]] -= less
-                    mark += less * ((item[k] + 1) * PRIME % MANY)
-                    owed -= less * stall.prices[item[k]]
-        for k in range(first, last):
-            if wanted[item[k]] > stall.later[k]:
-                return False
-    beam.mark[1 - row, into], beam.owed[1 - row, into] = mark, owed
-    return True
+def _served(item, units, lift, later, prices, wanted, first, last, up, down):
+    """Take the offers before `up` and from `down` on: what mark and debt of a label change by.
+
+    Third is the lifting; a negative mark says that an item is missed for good.
+    """
+    mark, less, lifted = 0, 0.0, 0.0
+    for k in range(first, last):
+        if k < up or k >= down:
+            units_now = min(units[k], wanted[item[k]])
+            if units_now * (prices[item[k]] + SLACK) <= lift[k]:
+                continue
+            lifted += lift[k]
+            wanted[item[k]] -= units_now
+            mark += units_now * ((item[k] + 1) * PRIME % MANY)
+            less += units_now * prices[item[k]]
+    for k in range(first, last):
+        if wanted[item[k]] > later[k]:
+            return -1, 0.0, 0.0
+    return mark, less, lifted
 
 
 @kernel
-def _same(beam, row, one, two, state):
-    """Two labels with nothing between them but their walk; the second one's state is given."""
-    if beam.state[row, one] != state or beam.mark[row, one] != beam.mark[row, two]:
-        return False
-    return np.array_equal(beam.wanted[row, one], beam.wanted[row, two])
+def _place(places, states, marks, wanted, size, there):
+    """Where in the hash table a label belongs: an equal one but for its walk, or a free cell."""
+    place = (marks[size] * 31 + there) & (len(places) - 1)
+    while places[place]:
+        into = places[place] - 1
+        same = states[into] == there and marks[into] == marks[size]
+        if same and np.array_equal(wanted[into], wanted[size]):
+            break
+        place = (place + 1) & (len(places) - 1)
+    return place
 
 
 @kernel
 def _keep(course, stall, beam, step, row, limit):
     """The best candidates become the labels of the next step."""
     other, width, size = 1 - row, beam.state.shape[1], 0
-    cells, places = beam.cells, beam.places
+    cells, places, ranked, scores = beam.cells, beam.places, beam.ranked, beam.scores
+    came, codes, rest = beam.came[step], beam.codes[step], stall.rest[step + 1]
+    item, units, lift, later = stall.item, stall.units, stall.lift, stall.later
+    prices = stall.prices
+    old_mark, old_owed, old_wanted = beam.mark[row], beam.owed[row], beam.wanted[row]
+    marks, owed, wanted = beam.mark[other], beam.owed[other], beam.wanted[other]
+    states, walks = beam.state[other], beam.walk[other]
+    key, first, last = course.steps[step, KEY], 0, 0
+    if key >= 0:
+        first, last = stall.first[key], stall.first[key + 1]
     places[:] = 0
     if beam.sizes[0]:
         _rank(beam)
     for rank in range(beam.sizes[0]):
-        number = beam.ranked[rank]
+        number = ranked[rank]
         if size == width:
             beam.sizes[2] = 1
             break
-        if not _served(course, stall, beam, step, number, row, size):
+        label, there, walk = cells[number, FROM], cells[number, THERE], scores[number, 1]
+        up, down = first, last
+        if cells[number, WAY] > 0:
+            up, down = cells[number, UP], cells[number, DOWN]
+        for i in range(wanted.shape[1]):
+            wanted[size, i] = old_wanted[label, i]
+        mark, less, lifted = _served(
+            item, units, lift, later, prices, wanted[size], first, last, up, down
+        )
+        if mark < 0:
             continue
-        there, walk = cells[number, THERE], beam.scores[number, 1]
-        if walk + beam.owed[other, size] + stall.rest[step + 1, there] > limit:
+        walk += lifted
+        marks[size], owed[size] = old_mark[label] + mark, old_owed[label] - less
+        if walk + owed[size] + rest[there] > limit:
             continue
-        place = (beam.mark[other, size] * 31 + there) & (len(places) - 1)
-        while places[place]:
-            if _same(beam, other, places[place] - 1, size, there):
-                break
-            place = (place + 1) & (len(places) - 1)
+        place = _place(places, states, marks, wanted, size, there)
         into = places[place] - 1 if places[place] else size
-        if into < size and beam.walk[other, into] <= walk:
+        if into < size and walks[into] <= walk:
             continue
         places[place] = into + 1
-        beam.state[other, into], beam.walk[other, into] = there, walk
-        beam.came[step, into] = cells[number, FROM]
-        beam.codes[step, into, 0] = cells[number, WAY]
-        beam.codes[step, into, 1] = cells[number, UP]
-        beam.codes[step, into, 2] = cells[number, DOWN]
+        states[into], walks[into] = there, walk
+        came[into], codes[into, 0] = label, cells[number, WAY]
+        codes[into, 1], codes[into, 2] = cells[number, UP], cells[number, DOWN]
         size += into == size
     beam.sizes[1] = size
 
@@ -278,11 +319,10 @@ def step_on(course, stall, beam, first, last, limit):
     """
     for step in range(first, min(last, len(course.steps))):
         beam.sizes[0] = 0
-        for label in range(beam.sizes[1]):
-            if course.steps[step, KEY] >= 0:
-                _walk_slot(course, stall, beam, step, step % 2, label, limit)
-            else:
-                _move(course, stall, beam, step, step % 2, label, limit)
+        if course.steps[step, KEY] >= 0:
+            _walk_slot(course, stall, beam, step, step % 2, limit)
+        else:
+            _move(course, stall, beam, step, step % 2, limit)
         _keep(course, stall, beam, step, step % 2, limit)
         if not beam.sizes[1]:
             return 0 if beam.sizes[2] else COMPLETE

@@ -49,6 +49,7 @@ class Course(NamedTuple):
     steps: np.ndarray
     slots: np.ndarray
     after: np.ndarray
+    onward: np.ndarray
     pointers: np.ndarray
     targets: np.ndarray
     lengths: np.ndarray
@@ -66,9 +67,11 @@ class Stall(NamedTuple):
     item: np.ndarray
     height: np.ndarray
     units: np.ndarray
+    lift: np.ndarray
     later: np.ndarray
     demand: np.ndarray
     prices: np.ndarray
+    pay: np.ndarray
     best_prices: np.ndarray
     gauge: np.ndarray
     taken: np.ndarray
@@ -142,10 +145,12 @@ def new_course(flat: np.ndarray, offers: np.ndarray) -> Course:
             shut = (across[:, 3] & ~open_levels[column]) != 0
             steps.append(moves.put(fan, across[:, 1], np.where(shut, FAR, across[:, 2] * pitch)))
             fan = steps[-1][3]
+    after = _after(flat, slots, moves.count)
     return Course(
         steps=np.array(steps, np.int64),
         slots=table,
-        after=_after(flat, slots, moves.count),
+        after=after,
+        onward=np.where(after < 0, moves.count, after).astype(np.uint64),
         pointers=np.concatenate([*moves.pointers, np.zeros(1, np.int64)]),
         targets=np.concatenate([*moves.targets, np.zeros(1, np.int64)]),
         lengths=np.concatenate([*moves.lengths, np.zeros(1)]),
@@ -199,14 +204,16 @@ def new_stall(flat: np.ndarray, course: Course, offers: np.ndarray, demand: np.n
         item=item,
         height=flat[flat[HEIGHTS] + bits[order]],
         units=np.minimum(supply, demand[item]),
+        lift=offers[order, 6].astype(np.float64),
         later=later,
         demand=demand,
         prices=np.zeros(len(demand)),
+        pay=np.zeros(len(order)),
         best_prices=np.zeros(len(demand)),
         gauge=np.array([0.0, 1.0, 0.0]),
         taken=np.zeros(len(offers), np.int64),
-        ways=np.zeros(WAYS),
-        rest=np.zeros((len(course.steps) + 1, len(course.accepting))),
+        ways=np.zeros((len(course.steps), WAYS)),
+        rest=np.full((len(course.steps) + 1, len(course.accepting) + 1), FAR),
         at=np.zeros((keys, 4), np.int64),
     )
 

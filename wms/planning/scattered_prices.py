@@ -36,102 +36,107 @@ PATIENCE = 5
 
 
 @kernel
-def slot_pay(course, stall, key):
+def _slot_pay(height, pay, ways, at, first, last, bottom, top, edge, through):
     """Walk less pay of the ways to walk a slot, left in `ways`; where to turn is left in `at`."""
-    first, last = stall.first[key], stall.first[key + 1]
-    height, item, units, prices = stall.height, stall.item, stall.units, stall.prices
-    ways, at = stall.ways, stall.at
-    bottom, top = course.slots[key, BOTTOM], course.slots[key, TOP]
-    through = course.slots[key, HOW] == THROUGH
-    edge = course.slots[key, EDGE]
     for way in range(1, WAYS):
         ways[way] = FAR
     total = 0.0
     for k in range(first, last):
-        total += prices[item[k]] * units[k]
+        total += pay[k]
     below, up_to, paid = FAR, first, 0.0
     for k in range(first, last):
         if through and k > first:
             cost = below + 2 * (top - height[k]) - (total - paid)
             if cost < ways[5]:
-                ways[5], at[key, GAP_UP], at[key, GAP_DOWN] = cost, up_to, k
+                ways[5], at[GAP_UP], at[GAP_DOWN] = cost, up_to, k
         if not through and height[k] >= edge:
             break
-        paid += prices[item[k]] * units[k]
+        paid += pay[k]
         cost = 2 * (height[k] - bottom) - paid
         if cost < below:
             below, up_to = cost, k + 1
-    ways[3], at[key, UP_TO], paid = below, up_to, 0.0
+    ways[3], at[UP_TO], paid = below, up_to, 0.0
     for k in range(last - 1, first - 1, -1):
         if not through and height[k] < edge:
             break
-        paid += prices[item[k]] * units[k]
+        paid += pay[k]
         cost = 2 * (top - height[k]) - paid
         if cost < ways[4]:
-            ways[4], at[key, DOWN_TO] = cost, k
+            ways[4], at[DOWN_TO] = cost, k
     if through:
         ways[1] = top - bottom - total
         ways[2] = 2 * (top - bottom) - total
     else:
-        ways[5], at[key, GAP_UP], at[key, GAP_DOWN] = ways[3] + ways[4], up_to, at[key, DOWN_TO]
+        ways[5], at[GAP_UP], at[GAP_DOWN] = ways[3] + ways[4], up_to, at[DOWN_TO]
+
+
+@kernel
+def offer_pay(stall):
+    """What every offer pays at the prices, less the lifting; nothing where it is not worth that."""
+    for k in range(len(stall.pay)):
+        stall.pay[k] = max(0.0, stall.prices[stall.item[k]] * stall.units[k] - stall.lift[k])
 
 
 @kernel
 def look_ahead(course, stall):
     """Fill `rest` from the last step to the first; walk less pay of the tour that pays best."""
-    rest, steps, after, ways = stall.rest, course.steps, course.after, stall.ways
+    rest, steps, slots, ways = stall.rest, course.steps, course.slots, stall.ways
+    first, height, pay, at = stall.first, stall.height, stall.pay, stall.at
     pointers, targets, lengths = course.pointers, course.targets, course.lengths
     count, last = len(course.accepting), len(steps)
     for state in range(count):
         rest[last, state] = 0.0 if course.accepting[state] else FAR
     for step in range(last - 1, -1, -1):
-        if steps[step, KEY] >= 0:
-            slot_pay(course, stall, steps[step, KEY])
-            slot = steps[step, SLOT]
+        key, here, then = steps[step, KEY], rest[step], rest[step + 1]
+        if key >= 0:
+            _slot_pay(
+                height, pay, ways[step], at[key], first[key], first[key + 1],
+                slots[key, BOTTOM], slots[key, TOP], slots[key, EDGE], slots[key, HOW] == THROUGH,
+            )  # fmt: skip
+            after = course.onward[steps[step, SLOT]]
+            one, two, three = ways[step, 1], ways[step, 2], ways[step, 3]
+            four, five = ways[step, 4], ways[step, 5]
             for state in range(count):
-                best = rest[step + 1, state]
-                for way in range(1, WAYS):
-                    there = after[slot, state, way]
-                    if there >= 0:
-                        best = min(best, ways[way] + rest[step + 1, there])
-                rest[step, state] = best
+                best = min(then[state], one + then[after[state, 1]])
+                best = min(best, two + then[after[state, 2]])
+                best = min(best, three + then[after[state, 3]])
+                best = min(best, four + then[after[state, 4]])
+                here[state] = min(best, five + then[after[state, 5]])
         else:
             fan, moves = steps[step, POINTERS], steps[step, MOVES]
             for state in range(count):
                 best = FAR
                 for move in range(moves + pointers[fan + state], moves + pointers[fan + state + 1]):
-                    best = min(best, lengths[move] + rest[step + 1, targets[move]])
-                rest[step, state] = best
+                    best = min(best, lengths[move] + then[targets[move]])
+                here[state] = best
     return rest[0, 0]
 
 
 @kernel
-def _follow(course, stall):
-    """Mark the offers on the tour that pays best (after `look_ahead`)."""
-    rest, steps, ways, at = stall.rest, course.steps, stall.ways, stall.at
-    stall.taken[:] = 0
+def follow(course, stall):
+    """Mark the offers on the tour that pays best (after `look_ahead`), if worth their lifting."""
+    pay, lift = stall.pay, stall.lift
+    rest, steps, ways, at, taken = stall.rest, course.steps, stall.ways, stall.at, stall.taken
+    pointers, targets, lengths = course.pointers, course.targets, course.lengths
+    taken[:] = 0
     state = 0
     for step in range(len(steps)):
-        wanted = rest[step, state] + SLACK
+        wanted, then = rest[step, state] + SLACK, rest[step + 1]
         key = steps[step, KEY]
         if key < 0:
-            fan, move = course.pointers[steps[step, POINTERS] + state], steps[step, MOVES]
-            move += fan
-            while course.lengths[move] + rest[step + 1, course.targets[move]] > wanted:
+            move = steps[step, MOVES] + pointers[steps[step, POINTERS] + state]
+            while lengths[move] + then[targets[move]] > wanted:
                 move += 1
-            state = course.targets[move]
+            state = targets[move]
             continue
-        if rest[step + 1, state] <= wanted:
+        if then[state] <= wanted:
             continue
-        slot_pay(course, stall, key)
-        first, last = stall.first[key], stall.first[key + 1]
-        way, slot = 1, steps[step, SLOT]
-        while (
-            course.after[slot, state, way] < 0
-            or ways[way] + rest[step + 1, course.after[slot, state, way]] > wanted
-        ):
+        after = course.after[steps[step, SLOT], state]
+        way = 1
+        while after[way] < 0 or ways[step, way] + then[after[way]] > wanted:
             way += 1
-        state = course.after[slot, state, way]
+        state = after[way]
+        first, last = stall.first[key], stall.first[key + 1]
         up_to, down_to = last, last
         if way == 3:
             up_to = at[key, UP_TO]
@@ -139,8 +144,9 @@ def _follow(course, stall):
             up_to, down_to = first, at[key, DOWN_TO]
         elif way == 5:
             up_to, down_to = at[key, GAP_UP], at[key, GAP_DOWN]
-        stall.taken[first:up_to] = 1
-        stall.taken[down_to:last] = 1
+        for k in range(first, last):
+            if (k < up_to or k >= down_to) and (pay[k] > 0 or lift[k] == 0):
+                taken[k] = 1
 
 
 @kernel
@@ -154,8 +160,9 @@ def bargain(course, stall, best, rounds):
     items = len(prices)
     missing = np.zeros(items)
     for _ in range(rounds):
+        offer_pay(stall)
         bound = look_ahead(course, stall)
-        _follow(course, stall)
+        follow(course, stall)
         for item in range(items):
             bound += prices[item] * demand[item]
             missing[item] = 1.0
