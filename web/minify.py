@@ -225,8 +225,10 @@ def _declared(tokens: list[Token]) -> set[tuple[int, str]]:
     """(scope, name) of every variable, function, class and parameter of this source."""
     found: list[Token] = []
     for at, token in enumerate(tokens):
-        if token.text in ("const", "let", "function", "class"):
+        if token.text in ("const", "let", "function"):
             found += _pattern(tokens, at + 1)
+        elif token.text == "class":
+            found.append(tokens[at + 1])
         elif token.text == "catch" and tokens[at + 1].text == "(":
             found.append(tokens[at + 2])
         elif token.text == "=>":

@@ -129,7 +129,9 @@ class Shop:
     def packet(self, flow: str, ident: str) -> Packet:
         here = f"/floor/{flow}/{ident}"
         if flow == "receive":
-            return Packet(flow=flow, title="Receive", steps=(RECEIVE,), here=here)
+            come = sum(int(act.scans[1]) for act in self.acts if act.ref == "receive/1")
+            step = msgspec.structs.replace(RECEIVE, qty=f"{50 - come} to come")
+            return Packet(flow=flow, title="Receive", steps=(step,), here=here)
         if flow == "count":
             return Packet(flow=flow, title="Count", steps=(COUNT,), here=here, total=1)
         if flow == "pack":

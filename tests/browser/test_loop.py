@@ -177,6 +177,7 @@ async def test_receiving_repeats_and_keeps_the_license_plate(page, shop):
         ("PEN", "3", LP1), ("PEN", "4", LP1), ("PEN", "5", LP2),
     ]  # fmt: skip
     assert "care" in await heard(page)
+    await expect(page.locator("#number")).to_have_text("38")  # as the server has it by now
 
 
 async def test_what_is_left_to_pack_goes_down_before_any_answer(page, shop, air):

@@ -19,6 +19,8 @@ from web.minify import minify
         ("const a1 = b - -c + +d;", "let e=b- -c+ +d;"),
         ("for (const [key, value] of pairs) use({ key, [value]: value?.key });",
          "for(let[t,e]of pairs)use({key:t,[e]:e?.key});"),
+        ("class Miss { constructor(code) { Object.assign(this, { code }); } }",
+         "class e{constructor(code){Object.assign(this,{code})}}"),
         ("const TRIES = 3; let left = TRIES; let done = (more) => more > TRIES;",
          "let e=3,t=e=>e>3;"),
         ("if (box) { const a1 = true; const b1 = !a1; } else { let c1; }",

@@ -252,7 +252,8 @@ def _view(packet: Packet, step: Step, path: str, scans: Sequence[str]) -> dict[s
     default = default_of(asked, walked.facts) if asked else ""
     number, _, unit = step.qty.partition(" ")
     keyed = next((each.fact for each in questions if each.kind == "qty"), "")
-    number = walked.facts.get(keyed, number) if number and not path else number
+    if number and not path and not step.repeat:  # there it is what is left
+        number = walked.facts.get(keyed, number)
     way = next((each.word for each in step.paths if each.code == path), "")
     verb = way or (step.verb if asked and not walked.facts else "")
     if asked and asked.ask.lower().startswith(verb.lower()):
@@ -261,7 +262,7 @@ def _view(packet: Packet, step: Step, path: str, scans: Sequence[str]) -> dict[s
     return {
         "title": step.title or packet.title,
         "verb": verb,
-        "ask": asked.ask if asked and show != asked.ask else "",
+        "ask": asked.ask if asked and show != asked.ask else _how(asked),
         "show": show,
         "size": size(show),
         "kind": asked.kind if asked else "code",
@@ -270,9 +271,18 @@ def _view(packet: Packet, step: Step, path: str, scans: Sequence[str]) -> dict[s
         "number": number,
         "unit": unit,
         "chips": [_chip(each, walked.facts) for each in questions
-                  if each.fact in walked.facts and applies(each, walked.facts)],
+                  if _says(each, walked.facts) and applies(each, walked.facts)],
         "progress": f"{packet.done} of {packet.total}" if packet.total else "",
     }  # fmt: skip
+
+
+def _how(asked: Question | None) -> str:
+    return "YYMMDD" if asked and asked.kind == "date" else ""
+
+
+def _says(asked: Question, facts: Facts) -> bool:
+    """Goods without a lot, and none of them, are facts that say nothing."""
+    return facts.get(asked.fact, "") not in ("", "0" if asked.kind == "qty" else "-")
 
 
 def _accept_word(asked: Question | None, default: str) -> str:

@@ -5,14 +5,12 @@ import { elements, isoDate } from "./gs1.js";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const OWN_KINDS = ["BD", "BN", "TT", "LP", "CM", "CT", "CA"];
 const AI_FACTS = { 10: "lot", 21: "serial", 15: "expiry", 17: "expiry", 30: "qty", 37: "qty" };
-const BLANKS = "[\\s\\x1c-\\x1f\\x85]+";
-const EDGES = new RegExp(`^${BLANKS}|${BLANKS}$`, "g");
+const EDGES = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g;
 
 /** A refused scan: the class name of the server's refusal, and the facts of its sentence. */
 export class Refusal {
   constructor(code, facts) {
-    this.code = code;
-    this.facts = facts;
+    Object.assign(this, { code, facts });
   }
 }
 

@@ -184,7 +184,7 @@ function openDb() {
 export const ask = (url, ms, options) =>
   fetch(url, { ...options, signal: AbortSignal.timeout(ms) });
 
-/** The server's answer; undefined to try again, null when the session ended. */
+/** The server's answer; nothing to try again, null when the session ended. */
 async function send({ key, ref, version, scans, path, seq, at }, tries) {
   try {
     const response = await ask("/floor/act", TIMEOUT, {
@@ -197,7 +197,7 @@ async function send({ key, ref, version, scans, path, seq, at }, tries) {
     if ([408, 425, 429, 502, 503, 504].includes(status)) return;
     if (status >= 500 && tries < TRIES_OF_500) return;
     const body = await response.json();
-    if (status === 200) return "ok" in body ? body : undefined;
+    if (status === 200) return "ok" in body && body;
     return { ok: false, say: body.detail || body.title };
   } catch {
     return;

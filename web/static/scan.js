@@ -4,7 +4,7 @@
 import { capture } from "./capture.js";
 import { feedback } from "./feedback.js";
 import { ask, openOutbox } from "./outbox.js";
-import { $, say, showLink, showStep } from "./view.js";
+import { $, SAFE, counted, say, showLink, showStep } from "./view.js";
 import { command, keptAfter, keptInstead, questionsOf, walk, withKept } from "./walk.js";
 
 const TWICE = 250; // ms within which the same code is a double trigger
@@ -21,7 +21,6 @@ for (let size; document.readyState === "loading" || !$("words"); size = document
 
 const field = $("scan");
 const form = $("act");
-const SAFE = "No network. Your confirmed work is safe.";
 const END = { title: "All done here", questions: [] };
 const json = (id, doc) => JSON.parse(doc.getElementById(id).textContent);
 const { words, say: sayings } = json("words", document);
@@ -161,6 +160,7 @@ async function onAnswer(row, answer) {
     say(tone, words[tone], answer.say);
   }
   if (here) then = answer.go || then || (row.path ? packet.here : "");
+  if (here && !then && !box.state.mine && step()?.repeat && counted(step())) replace(packet.here);
   await moveOn();
   answers.get(row.key)?.();
   answers.delete(row.key);

@@ -2,6 +2,7 @@
 // written into the nodes that the server rendered.
 import { questionsOf, walk } from "./walk.js";
 
+export const SAFE = "No network. Your confirmed work is safe.";
 const FULL = 200; // acts that may wait
 const OLD = 15; // minutes an act may wait
 
@@ -23,8 +24,12 @@ function size(text) {
   return SIZES.find(fits)[2];
 }
 
-/** Shows a step, and gives its open question. A repeated step that asks for no number does one
-    thing each time: what is left goes down by the times it was done `again`. */
+/** The question for a number. A repeated step that has one is read again after each act, behind the
+    person's back: what is left and what is offered depend on the numbers that were keyed. */
+export const counted = ({ questions }) => questions.find(({ kind }) => kind === "qty");
+
+/** Shows a step, and gives its open question. The number of a repeated step is what is left; one
+    that asks for no number does one thing each time, so that goes down as it is done `again`. */
 export function showStep(packet, step, { path, scans, done, again }) {
   const questions = questionsOf(step, path);
   const { facts, open, fallback } = walk(questions, scans);
@@ -33,8 +38,8 @@ export function showStep(packet, step, { path, scans, done, again }) {
   const verb = way?.word ?? ((open && !Object.keys(facts).length && step.verb) || "");
   const twice = open?.ask.toLowerCase().startsWith(verb.toLowerCase());
   const [, number, unit] = /^(\S*) ?(.*)/.exec(step.qty ?? "");
-  const amount = step.questions.find(({ kind }) => kind === "qty");
-  const keyed = !way && facts[amount?.fact];
+  const amount = counted(step);
+  const keyed = !way && !step.repeat && facts[amount?.fact];
   const more = step.repeat && !amount ? again : 0;
   const choices = open?.choices ?? [];
   const title = step.title || packet.title;
@@ -44,7 +49,7 @@ export function showStep(packet, step, { path, scans, done, again }) {
     title,
     progress: packet.total ? `${done + more} of ${packet.total}` : "",
     verb: twice ? "" : verb,
-    ask: open && open.ask !== show ? open.ask : "",
+    ask: open && open.ask !== show ? open.ask : open?.kind === "date" ? "YYMMDD" : "",
     show,
     name: step.name ?? "",
     note: step.note ?? "",
@@ -59,7 +64,8 @@ export function showStep(packet, step, { path, scans, done, again }) {
   $("more").hidden = !!way;
   $("more").open = false;
   $("undo").disabled = false;
-  const proved = questions.filter(({ fact }) => Object.hasOwn(facts, fact));
+  const says = ({ fact, kind }) => facts[fact] && facts[fact] !== (kind === "qty" ? "0" : "-");
+  const proved = questions.filter(says);
   list("choices", choices, ([value, text]) => button("choice", value, text));
   list("chips", proved, (asked) => node("li", {}, chip(asked, facts[asked.fact])));
   const look = $("look");
@@ -113,10 +119,10 @@ export function showLink({ waiting, since, failing, broken, others }) {
   let limit = "";
   if (broken) limit = "This device cannot store work. Stay in Wi-Fi and tell your lead.";
   else if (off) limit = `${text} Go to a spot with Wi-Fi.`;
-  else if (others) limit = `Work of ${others} waits here. ${others} must log in to send it.`;
+  else if (others) limit = `${others} must log in to send work that waits here.`;
   const held = waiting > 1 || failing ? "wait" : "on";
   $("link").dataset.state = off ? "off" : share >= 0.5 ? "half" : held;
-  $("link").title = failing ? `No network. ${text} Confirmed work is safe.` : text;
+  $("link").title = failing ? `${SAFE} ${text}` : text;
   $("limit").hidden = !limit;
   write({ waiting: waiting ? String(waiting) : "", limit });
   return waiting >= FULL ? limit : "";

@@ -144,7 +144,7 @@ export function keptInstead(step, kept, raw) {
       judge([{ ...asked, only_if: {} }], {}, raw);
       return { ...kept, [fact]: raw };
     } catch {
-      continue;
+      // it stands in for another one
     }
   }
   return null;
@@ -158,8 +158,8 @@ export function command(step, raw) {
   } catch {
     return "";
   }
-  const code = reading.code.slice(3, -2);
   if (reading.kind !== "CM") return "";
+  const code = reading.code.slice(3, -2);
   if (code === "UNDO") return code;
   return step.paths?.find((way) => way.code.toUpperCase() === code)?.code ?? "";
 }
