@@ -33,7 +33,7 @@ DEFAULT_STOP = MaxRounds(20)
 # A piece of work is a few milliseconds: rounds of prices (first and before each beam), dives, tries
 # of a ruin (fewer where there is much to choose from), steps of a beam (fewer the wider it is).
 BARGAINS, HAGGLES = 40, 20
-DIVES, FIRST_DIVES = 5, 2
+DIVES, FIRST_DIVES = 10, 1
 # Dives go on from the best plan every so often, and a ruin follows every so many of them.
 DIVES_GO_ON, DIVES_A_RUIN = 4, 3
 TRIES, TRIES_LEAST, FEW_OFFERS = 20, 6, 250

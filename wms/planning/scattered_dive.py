@@ -95,6 +95,35 @@ def _fix(stall, hold, s):
 
 
 @kernel
+def _cost(course, stall, hold):
+    """Walk and lifting of what is fixed."""
+    fixed = _pay(stall, hold)
+    return look_ahead(course, stall) + fixed
+
+
+@kernel
+def _drop(course, stall, hold, s):
+    """Give up fixed bins that are not needed, first those off the tour of the rest; were there?"""
+    must, left, item, units = hold.must, hold.left, stall.item, stall.units
+    count, found = len(must), False
+    for k in range(count):
+        if must[k] and units[k] <= -left[item[k]]:
+            stall.pay[k], found = 0.0, True
+    if not found:
+        return False
+    look_ahead(course, stall)
+    follow(course, stall)
+    begin = rand(s, count)
+    for passed in range(2):
+        for n in range(begin, begin + count):
+            k = n % count
+            if must[k] and units[k] <= -left[item[k]] and stall.taken[k] == passed:
+                must[k] = 0
+                left[item[k]] += units[k]
+    return True
+
+
+@kernel
 def _dive(course, stall, hold, s, limit):
     """Fix bins until all that is wanted is there; the walk, or FAR when it was given up."""
     must, left, got, prices = hold.must, hold.left, hold.got, hold.prices
@@ -111,7 +140,7 @@ def _dive(course, stall, hold, s, limit):
         if bound > limit:
             return FAR
         if whole:
-            return bound
+            return bound if not _drop(course, stall, hold, s) else _cost(course, stall, hold)
         follow(course, stall)
         for k in range(len(must)):
             if stall.taken[k] and not must[k] and left[stall.item[k]] > 0:

@@ -24,7 +24,6 @@ from wms.planning.scattered_course import (
     POINTERS,
     SLOT,
     TOP,
-    WAYS,
 )
 
 SLACK = 1e-6
@@ -38,36 +37,34 @@ PATIENCE = 5
 @kernel
 def _slot_pay(height, pay, ways, at, first, last, bottom, top, edge, through):
     """Walk less pay of the ways to walk a slot, left in `ways`; where to turn is left in `at`."""
-    for way in range(1, WAYS):
-        ways[way] = FAR
+    wall = last if through else first
+    while not through and wall < last and height[wall] < edge:
+        wall += 1
     total = 0.0
-    for k in range(first, last):
+    for k in range(first if through else wall, last):
         total += pay[k]
-    below, up_to, paid = FAR, first, 0.0
+    below, above, gap, paid = FAR, FAR, FAR, 0.0
+    up_to, down_to, gap_up, gap_down = first, last, first, last
     for k in range(first, last):
-        if through and k > first:
-            cost = below + 2 * (top - height[k]) - (total - paid)
-            if cost < ways[5]:
-                ways[5], at[GAP_UP], at[GAP_DOWN] = cost, up_to, k
-        if not through and height[k] >= edge:
-            break
+        if k == wall:
+            paid = 0.0
+        if through or k >= wall:
+            cost = 2 * (top - height[k]) - (total - paid)
+            if below + cost < gap:
+                gap, gap_up, gap_down = below + cost, up_to, k
+            if cost < above:
+                above, down_to = cost, k
         paid += pay[k]
-        cost = 2 * (height[k] - bottom) - paid
-        if cost < below:
-            below, up_to = cost, k + 1
-    ways[3], at[UP_TO], paid = below, up_to, 0.0
-    for k in range(last - 1, first - 1, -1):
-        if not through and height[k] < edge:
-            break
-        paid += pay[k]
-        cost = 2 * (top - height[k]) - paid
-        if cost < ways[4]:
-            ways[4], at[DOWN_TO] = cost, k
+        if k < wall:
+            cost = 2 * (height[k] - bottom) - paid
+            if cost < below:
+                below, up_to = cost, k + 1
+    ways[1] = ways[2] = FAR
     if through:
         ways[1] = top - bottom - total
         ways[2] = 2 * (top - bottom) - total
-    else:
-        ways[5], at[GAP_UP], at[GAP_DOWN] = ways[3] + ways[4], up_to, at[DOWN_TO]
+    ways[3], ways[4], ways[5] = below, above, gap
+    at[UP_TO], at[DOWN_TO], at[GAP_UP], at[GAP_DOWN] = up_to, down_to, gap_up, gap_down
 
 
 @kernel
