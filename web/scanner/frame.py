@@ -251,9 +251,8 @@ def _view(packet: Packet, step: Step, path: str, scans: Sequence[str]) -> dict[s
     asked = walked.open
     default = default_of(asked, walked.facts) if asked else ""
     number, _, unit = step.qty.partition(" ")
-    keyed = next((each.fact for each in questions if each.kind == "qty"), "")
     if number and not path and not step.repeat:  # there it is what is left
-        number = walked.facts.get(keyed, number)
+        number = walked.facts.get("qty", number)
     way = next((each.word for each in step.paths if each.code == path), "")
     verb = way or (step.verb if asked and not walked.facts else "")
     if asked and asked.ask.lower().startswith(verb.lower()):
@@ -299,7 +298,7 @@ def _worded(asked: Question, value: str) -> str:
 def _chip(asked: Question, facts: Facts) -> str:
     """A fact in words: as the prompt had it where only that was right, else the code of it."""
     value = facts[asked.fact]
-    if asked.kind == "qty":
+    if asked.fact.startswith("qty"):
         return f"× {value}"
     words = _worded(asked, value)
     if words != value or asked.kind != "code":

@@ -38,9 +38,8 @@ export function showStep(packet, step, { path, scans, done, again }) {
   const verb = way?.word ?? ((open && !Object.keys(facts).length && step.verb) || "");
   const twice = open?.ask.toLowerCase().startsWith(verb.toLowerCase());
   const [, number, unit] = /^(\S*) ?(.*)/.exec(step.qty ?? "");
-  const amount = counted(step);
-  const keyed = !way && !step.repeat && facts[amount?.fact];
-  const more = step.repeat && !amount ? again : 0;
+  const keyed = !way && !step.repeat && facts.qty;
+  const more = step.repeat && !counted(step) ? again : 0;
   const choices = open?.choices ?? [];
   const title = step.title || packet.title;
 
@@ -78,7 +77,7 @@ export function showStep(packet, step, { path, scans, done, again }) {
 function chip(asked, value) {
   const { kind = "code", show, fact, accepts = {} } = asked;
   const words = worded(asked, value);
-  if (kind === "qty") return `× ${value}`;
+  if (fact.startsWith("qty")) return `× ${value}`;
   if (words !== value || kind !== "code") return words;
   const all = Object.keys(accepts);
   const codes = all.filter((code) => accepts[code][fact] === value);

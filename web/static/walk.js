@@ -84,10 +84,8 @@ function day(raw) {
   const [, year, , month, date] = /^(\d{4})(-?)(\d\d)\2(\d\d)$/.exec(text) ?? [];
   const iso = `${year}-${month}-${date}`;
   const made = new Date(`${iso}T00:00Z`).toJSON()?.slice(0, 10);
-  if (!(year > 0) || made !== iso) {
-    throw new Refusal("WrongDate", { scanned: raw });
-  }
-  return iso;
+  if (year > 0 && made === iso) return iso;
+  throw new Refusal("WrongDate", { scanned: raw });
 }
 
 /** Where the scans of an act lead: facts, refused scans, the question still open, its default. */
