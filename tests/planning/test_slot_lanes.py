@@ -66,18 +66,18 @@ def test_tours_abreast_are_as_long_as_each_alone(number, orders):
 @pytest.mark.parametrize("number", range(len(FLOORS)))
 @quick
 @given(numbers, st.lists(st.integers(0, 4 * CELLS - 1), min_size=1, max_size=6))
-def test_the_price_of_a_place_is_the_sum_of_the_tours_with_a_stop_there(number, orders, asked):
+def test_the_price_of_a_place_is_the_weighed_sum_of_tours_with_a_stop_there(number, orders, asked):
     floor, places = FLOORS[number]
     states, slots = int(floor.flat[STATES]), int(floor.flat[COLUMNS] * (floor.flat[LEVELS] + 1))
     masks, prices = masks_of(floor, places, orders), np.zeros(floor.words * WORD, np.int64)
     stages = np.zeros((slots * states, LANES), np.int64)
     after = np.zeros((floor.words * WORD, LANES), np.int64)
     # Priced twice: what is added to is kept, and the scratch space carries nothing over.
-    work = lane_work(states)
+    work, weight = lane_work(states), np.arange(1, LANES + 1)
     for _ in range(2):
-        price_places(floor.flat, masks, len(orders), work, stages, after, prices)
+        price_places(floor.flat, masks, weight, len(orders), work, stages, after, prices)
     for place in (places[number % len(places)] for number in asked):
         word, bit = floor.bits[place]
         longer = masks[: len(orders)] | floor.mask([place])
         alone = [tour_cost(floor.flat, mask, 0, floor.words, floor.work()) for mask in longer]
-        assert prices[WORD * word + bit] == 2 * sum(alone)
+        assert prices[WORD * word + bit] == 2 * (weight[: len(orders)] * alone).sum()

@@ -14,7 +14,7 @@ from typing import Any
 from wms.bench.cases import Case, Outcome, Reader, number, read_known
 from wms.bench.halls import Hall
 from wms.planning.route import plan_route
-from wms.planning.slot import PickFace, SlotItem, plan_slots
+from wms.planning.slot import PickFace, SlotItem, SlotRules, plan_slots
 from wms.planning.stop import MaxSeconds
 from wms.planning.travel import AisleLine, CrossAisle, Layout, Spot
 from wms.planning.zones import plan_zones
@@ -22,6 +22,8 @@ from wms.planning.zones import plan_zones
 MM = 1000
 # How the set was cut: this share of the orders, in time, is for training; thin days do not count.
 TRAIN_SHARE, DAY_LINES_MIN = 0.6, 100
+# As a share of the training orders, chosen by cuts in time among those.
+HALF_LIFE = 0.4
 RULES = ("mean_tour_swap_search", "mean_tour_within_aisle_abc", "mean_tour_nearest_abc")
 
 
@@ -68,9 +70,12 @@ def slot_case(row: dict[str, Any], best: float | None) -> Case:
     faces = [PickFace(spot=spot.id) for spot in layout.spots if spot.id != "depot"]
     items = [SlotItem(ref=str(at)) for at in range(len(row["skus"]))]
     orders = [[str(at) for at in order] for order in row["train"]]
+    rules = SlotRules(half_life=HALF_LIFE)
 
     def solve(seconds: float) -> Outcome:
-        plan = plan_slots(layout, faces, items, orders, "depot", "depot", MaxSeconds(seconds))
+        plan = plan_slots(
+            layout, faces, items, orders, "depot", "depot", MaxSeconds(seconds), rules
+        )
         return judge(row, layout, plan.faces)
 
     return Case(row["id"], solve, best)

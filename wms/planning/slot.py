@@ -6,7 +6,8 @@ save more walking within the payback days than it costs.
 Units: mm, seconds, mm3, g. Guarantees: capacity and weight limits kept, no two items in one face,
 lengths are exact shortest tours, never worse than the start (present faces, or popularity), same
 seed and rounds, same plan. Not guaranteed: the optimum; gains hold for orders like the past ones.
-Source: `slot_search` (descent by exchanges with exact tours) from the within-aisle popularity rule.
+Source: `slot_search` (descent by exchanges with exact tours) from the within-aisle popularity rule;
+where all is placed anew, `slot_shake` leaves plans that no exchange improves.
 """
 
 import heapq
@@ -17,8 +18,8 @@ import numpy as np
 from msgspec import Struct
 
 from wms.planning.floor import FloorMap, compile_floor
+from wms.planning.slot_demand import count_visits, make_demand
 from wms.planning.slot_search import (
-    Demand,
     Faces,
     Slots,
     Terms,
@@ -28,6 +29,7 @@ from wms.planning.slot_search import (
     make_scratch,
     measure,
 )
+from wms.planning.slot_shake import Shakes
 from wms.planning.stop import StopRule
 from wms.planning.travel import Layout, Place
 
@@ -55,13 +57,15 @@ class SlotRules(Struct, frozen=True, kw_only=True):
     """When a move is worth its labour.
 
     `days` is how long the past orders took, `payback_days` how soon a move must have saved its
-    `move_s` seconds. `moves_max` limits the list.
+    `move_s` seconds. `moves_max` limits the list. With `half_life`, a share of the past, orders
+    must come oldest first and one so much older counts half; without it all count alike.
     """
 
     days: float = 1.0
     payback_days: float = 30.0
     move_s: float = 240.0
     moves_max: int | None = None
+    half_life: float | None = None
 
     def __post_init__(self) -> None:
         if self.days <= 0 or self.payback_days <= 0:
@@ -70,6 +74,8 @@ class SlotRules(Struct, frozen=True, kw_only=True):
             raise ValueError(f"move_s must be >= 0, not {self.move_s}")
         if self.moves_max is not None and self.moves_max < 0:
             raise ValueError(f"moves_max must be >= 0, not {self.moves_max}")
+        if self.half_life is not None and self.half_life <= 0:
+            raise ValueError(f"half_life must be > 0, not {self.half_life}")
 
 
 class Move(Struct, frozen=True):
@@ -121,12 +127,9 @@ def plan_slots(
     watch = stop()
     reason = None
     while reason is None:
-        reason = watch(float(search.total))
-        if reason is None:
-            if search.is_settled():
-                reason = "no exchange helps"
-            else:
-                search.descend()
+        reason = watch(float(search.shakes.total))
+        if reason is None and not search.improve():
+            reason = "no exchange helps"
     return search.describe(reason)
 
 
@@ -152,10 +155,13 @@ class SlotSearch:
         if len(reachable) < len(places) or doors[0] is None or doors[1] is None:
             raise ValueError("every face must lie in an aisle that can be reached, like both ends")
         self.floor = compile_floor(layout.grid, set(reachable), doors[0], doors[1])
-        self.demand = make_demand(items, orders, seed)
+        self.demand = make_demand([item.ref for item in items], orders, rules.half_life, seed)
+        # What all orders count, and one on average.
+        self.weight = max(1, int(self.demand.weight.sum()))
+        self.unit = self.weight / max(1, len(self.demand.weight))
         self.faces = make_faces(layout, self.spots, reachable, self.floor)
         self.row = order_faces(layout, self.spots, reachable, doors[0])
-        visits = np.diff(self.demand.order_first)
+        visits = count_visits(self.demand)
         self.allowed = list_allowed(faces, items)
         home = find_homes(self.spots, items)
         self.terms = Terms(visits, self.allowed, self.move_cost(layout))
@@ -166,14 +172,15 @@ class SlotSearch:
         # Who has many orders goes first: the others then know what it would pay.
         popular = np.argsort(-visits, kind="stable")
         self.turns = popular[(visits[popular] > 0) & (self.slots.face[popular] >= 0)]
-        self.steps = self.vain = 0
+        self.steps = self.vain = self.shaken = 0
         self.tours_before = self.measure()
-        self.total = self.tours_before
+        self.total = self.tours_before + self.standing()
+        self.shakes = Shakes(self.demand, self.slots, self.total, seed)
 
     def move_cost(self, layout: Layout) -> int:
         """Return a move's labour as walking within the observed days."""
         share = self.rules.days / self.rules.payback_days
-        return round(self.rules.move_s * layout.pace.walk_mm_s * share)
+        return round(self.rules.move_s * layout.pace.walk_mm_s * share * self.unit)
 
     def make_slots(self, home: np.ndarray, visits: np.ndarray) -> Slots:
         """Return the first plan: items where they are, the others by popularity from the door."""
@@ -202,6 +209,35 @@ class SlotSearch:
         """Say whether every item had a turn since the last exchange."""
         return len(self.spots) < 2 or self.vain >= len(self.turns)
 
+    def standing(self) -> int:
+        """Return what the plan costs besides walking: access, and moves of goods."""
+        face, home = self.slots.face, self.slots.home
+        lying = face >= 0
+        access = self.terms.visits[lying] * self.faces.access[face[lying]]
+        moved = lying & (home >= 0) & (home != face)
+        return int(access.sum()) + self.terms.move_cost * int(moved.sum())
+
+    def improve(self) -> bool:
+        """Let some items take turns; say whether there is more to try.
+
+        A plan that no exchange improves is shaken. Where goods lie already it is not: what a shake
+        finds is a new order of things, not a list of moves that pay back one by one.
+        """
+        if self.shaken > 0:
+            self.descend()
+            self.shaken -= STEPS
+            if self.shaken <= 0:
+                self.total, self.vain = self.shakes.calm(self.standing()), 0
+        elif not self.is_settled():
+            self.descend()
+            self.shakes.keep(self.total)
+        elif self.begun or len(self.spots) < 2 or not len(self.turns) or not self.shakes.shake():
+            return False
+        else:
+            self.turns = self.shakes.rng.permutation(self.turns)
+            self.shaken = len(self.turns)
+        return True
+
     def descend(self) -> None:
         """Let some items take turns."""
         change = int(
@@ -223,13 +259,13 @@ class SlotSearch:
         self.vain = 0 if change else self.vain + STEPS
 
     def describe(self, reason: str) -> SlotPlan:
-        """Return the plan, the steps in order of what they save, and the lengths."""
+        """Return the best plan, the steps in order of what they save, and the lengths."""
+        self.shakes.go_back()
         goal = self.slots.face.copy()
-        orders = max(1, len(self.slots.cost))
         moves: list[Move] = []
         before = None
         if self.begun:
-            before = self.tours_before / orders
+            before = self.tours_before / self.weight
             moves = self.list_moves(goal)
         faces = {
             piece.ref: self.spots[face]
@@ -241,7 +277,7 @@ class SlotSearch:
             moves=tuple(moves),
             unplaced=tuple(piece.ref for piece in self.items if piece.ref not in faces),
             tour_before_mm=before,
-            tour_after_mm=self.measure() / orders,
+            tour_after_mm=self.measure() / self.weight,
             saved_mm_day=sum(move.saved_mm_day for move in moves),
             work_s=sum(move.work_s for move in moves),
             stopped_because=reason,
@@ -316,7 +352,7 @@ class SlotSearch:
         items, spots = (self.items[number].ref,), (self.spots[face],)
         if other >= 0:
             items, spots = (*items, self.items[other].ref), (*spots, self.spots[old])
-        saved = (net + self.terms.move_cost * hands) / self.rules.days
+        saved = (net + self.terms.move_cost * hands) / (self.rules.days * self.unit)
         return Move(items, spots, saved, hands * self.rules.move_s)
 
 
@@ -328,23 +364,6 @@ def check_names(faces: Sequence[PickFace], items: Sequence[SlotItem]) -> None:
     held = [item.face for item in items if item.face is not None]
     if len(set(held)) < len(held) or not set(held) <= spots:
         raise ValueError("a face that an item holds must be listed and held by one item only")
-
-
-def make_demand(items: Sequence[SlotItem], orders: Sequence[Sequence[str]], seed: int) -> Demand:
-    """Return orders and items as lists both ways.
-
-    Orders are shuffled, so that any part of the orders of an item is a sample of them.
-    """
-    number = {item.ref: at for at, item in enumerate(items)}
-    lists = [sorted({number[ref] for ref in order if ref in number}) for order in orders]
-    lists = [lines for lines in lists if lines]
-    lists = [lists[at] for at in np.random.default_rng(seed).permutation(len(lists))]
-    first = np.cumsum([0, *(len(lines) for lines in lists)])
-    flat = np.array([at for lines in lists for at in lines], np.int64)
-    owner = np.repeat(np.arange(len(lists)), np.diff(first))
-    by_item = np.argsort(flat, kind="stable")
-    begins = np.searchsorted(flat[by_item], np.arange(len(items) + 1))
-    return Demand(first, flat, begins, owner[by_item])
 
 
 def make_faces(layout: Layout, spots: list[str], places: list[Place], floor: FloorMap) -> Faces:

@@ -4,7 +4,7 @@ The states of a tour are worked out from the left end and from the right end of 
 they meet at a slot, a stop anywhere in it changes only the way that the slot is walked: so one
 walk from each side gives the exact length of the tour with one more stop, for every place.
 Units: mm. Shape: `prices` has a cell for each place (word * 32 + bit).
-Guarantees: for reachable places the sum of the exact lengths, weighed by order.
+Guarantees: for reachable places the sum of the exact lengths, each times the weight of its order.
 """
 
 from wms.planning.floor import (
@@ -90,8 +90,8 @@ def meet(flat, slot, at, stages, work, old, rest, lanes):
 
 
 @kernel
-def price_through(y, bottom, top, bits, lanes, work, facts, rest):
-    """Sum of the tours with a stop at y in a slot that can be walked through."""
+def price_through(y, bottom, top, bits, weight, lanes, work, facts, rest):
+    """Sum, by weight, of the tours with a stop at y in a slot that can be walked through."""
     low, high = work[facts + LOW], work[facts + HIGH]
     wide, next_wide = work[facts + WIDE], work[facts + NEXT_WIDE]
     before, after = work[rest + BEFORE], bits
@@ -107,13 +107,13 @@ def price_through(y, bottom, top, bits, lanes, work, facts, rest):
         best = min(best, three[lane] + 2 * (max(high[lane], y) - bottom))
         best = min(best, four[lane] + 2 * (top - min(low[lane], y)))
         best = min(best, five[lane] + 2 * (span - gap))
-        total += min(best, 1 << 40)
+        total += weight[lane] * min(best, 1 << 40)
     return total
 
 
 @kernel
-def price_walled(y, wall, bottom, top, lanes, work, facts, rest):
-    """Sum of the tours with a stop at y in a slot with a wall."""
+def price_walled(y, wall, bottom, top, weight, lanes, work, facts, rest):
+    """Sum, by weight, of the tours with a stop at y in a slot with a wall."""
     total = 0
     for lane in range(lanes):
         under, over = work[facts + UNDER, lane], work[facts + OVER, lane]
@@ -127,12 +127,12 @@ def price_walled(y, wall, bottom, top, lanes, work, facts, rest):
             best = work[rest + BOTTOM, lane] + 2 * (under - bottom)
         else:
             best = work[rest + GAP, lane] + 2 * (under - bottom) + 2 * (top - over)
-        total += min(best, 1 << 40)
+        total += weight[lane] * min(best, 1 << 40)
     return total
 
 
 @kernel
-def price_slot(flat, mask, lanes, column, slot, work, after, rest, prices):
+def price_slot(flat, mask, weight, lanes, column, slot, work, after, rest, prices):
     """Add the tours with one more stop at each place of a slot."""
     levels = flat[LEVELS]
     key = column * (levels + 1) + slot
@@ -140,6 +140,7 @@ def price_slot(flat, mask, lanes, column, slot, work, after, rest, prices):
     top = flat[flat[YS] + min(slot, levels - 1)]
     through = flat[flat[KIND] + key] == THROUGH
     wall, facts = flat[flat[WALL] + key], 2 * flat[STATES]
+    spurs = flat[SPURS] * weight[:lanes].sum()
     first, last = WORD * flat[flat[WORD_PTR] + key], WORD * flat[flat[WORD_PTR] + key + 1]
     for lane in range(lanes):
         work[rest + BEFORE, lane] = bottom
@@ -156,15 +157,16 @@ def price_slot(flat, mask, lanes, column, slot, work, after, rest, prices):
             if after[at - first, lane] == y:
                 work[rest + BEFORE, lane] = y
         if through:
-            found = price_through(y, bottom, top, after[at - first], lanes, work, facts, rest)
+            bits = after[at - first]
+            found = price_through(y, bottom, top, bits, weight, lanes, work, facts, rest)
         else:
-            found = price_walled(y, wall, bottom, top, lanes, work, facts, rest)
-        prices[at] += found + lanes * flat[SPURS]
+            found = price_walled(y, wall, bottom, top, weight, lanes, work, facts, rest)
+        prices[at] += found + spurs
 
 
 @kernel
-def price_places(flat, mask, lanes, work, stages, after, prices):
-    """Add to each place the lengths of the tours of all lanes with one more stop there."""
+def price_places(flat, mask, weight, lanes, work, stages, after, prices):
+    """Add to each place the lengths, by weight, of the tours of all lanes with one more stop."""
     count, slots = flat[STATES], flat[LEVELS] + 1
     from_left(flat, mask, lanes, work, stages)
     fill(work, 0, 2 * count, lanes)
@@ -180,7 +182,7 @@ def price_places(flat, mask, lanes, work, stages, after, prices):
                 continue
             held = slot_costs(flat, mask, lanes, column, slot, work)
             meet(flat, slot, (column * slots + slot) * count, stages, work, old, rest, lanes)
-            price_slot(flat, mask, lanes, column, slot, work, after, rest, prices)
+            price_slot(flat, mask, weight, lanes, column, slot, work, after, rest, prices)
             if walk_slot(flat, lanes, column, slot, held, work, old, count - old, True):
                 old = count - old
         if column:

@@ -24,12 +24,16 @@ NEVER, NONE = 1 << 50, 1e18
 
 
 class Demand(NamedTuple):
-    """Orders as lists of items and back. Shape: order o holds items[first[o]:first[o + 1]]."""
+    """Orders as lists of items and back, and how much each order counts.
+
+    Shape: order o holds items[first[o]:first[o + 1]] and counts weight[o].
+    """
 
     first: np.ndarray
     items: np.ndarray
     order_first: np.ndarray
     orders: np.ndarray
+    weight: np.ndarray
 
 
 class Faces(NamedTuple):
@@ -81,6 +85,7 @@ class Scratch(NamedTuple):
     stages: np.ndarray
     after: np.ndarray
     masks: np.ndarray
+    weight: np.ndarray
     union: np.ndarray
     places: np.ndarray
     rank: np.ndarray
@@ -110,6 +115,7 @@ def make_scratch(floor: FloorMap, orders: int, faces: int) -> Scratch:
         stages=np.zeros((stages, LANES), np.int64),
         after=np.zeros((WORD * floor.words, LANES), np.int64),
         masks=np.zeros((LANES, floor.words), np.int64),
+        weight=np.zeros(LANES, np.int64),
         union=np.zeros(floor.words, np.int64),
         places=np.zeros(WORD * floor.words, np.int64),
         rank=np.zeros(faces, np.float64),
@@ -136,14 +142,14 @@ def order_mask(o, demand, faces, slots, one, one_face, two, two_face, mask):
 
 @kernel
 def measure(flat, demand, faces, slots, scratch):
-    """Compute masks and costs of all orders; return the total."""
+    """Compute masks and costs of all orders; return the total by weight."""
     orders = slots.cost.shape[0]
     for begin in range(0, orders, LANES):
         lanes = min(LANES, orders - begin)
         for o in range(begin, begin + lanes):
             order_mask(o, demand, faces, slots, -1, -1, -1, -1, slots.mask[o])
         tour_costs(flat, slots.mask[begin:], lanes, scratch.union, scratch.work, slots.cost[begin:])
-    return slots.cost.sum()
+    return (demand.weight * slots.cost).sum()
 
 
 @kernel
@@ -236,7 +242,8 @@ def weigh_exchange(item, face, flat, demand, faces, slots, scratch, count, chang
             scratch.new_cost[begin:],
         )
         for i in range(begin, begin + lanes):
-            change += scratch.new_cost[i] - slots.cost[scratch.todo[i]]
+            o = scratch.todo[i]
+            change += demand.weight[o] * (scratch.new_cost[i] - slots.cost[o])
     return change
 
 
@@ -251,8 +258,16 @@ def price_item(item, flat, demand, faces, slots, prices, scratch):
         for lane in range(lanes):
             o = demand.orders[begin + lane]
             order_mask(o, demand, faces, slots, item, -1, -1, -1, scratch.masks[lane])
+            scratch.weight[lane] = demand.weight[o]
         price_places(
-            flat, scratch.masks, lanes, scratch.work, scratch.stages, scratch.after, scratch.places
+            flat,
+            scratch.masks,
+            scratch.weight,
+            lanes,
+            scratch.work,
+            scratch.stages,
+            scratch.after,
+            scratch.places,
         )
     scale = (end - first) / max(1, asked)
     for face in range(faces.word.shape[0]):
