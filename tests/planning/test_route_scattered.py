@@ -1,6 +1,7 @@
 """Scattered storage: demand met from what lies there, and as short as the best of all choices."""
 
 from itertools import combinations, product
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -81,6 +82,25 @@ def test_the_bound_never_exceeds_the_plan_and_more_rounds_are_never_longer():
         lengths.append(plan.route.distance_mm)
     assert lengths == sorted(lengths, reverse=True)
     assert len(wanted) == 6
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_where_there_is_much_to_choose_from_the_search_finds_what_the_first_plan_misses(most):
+    luck = Random(5)
+    layout = hall(20, 30, (15,))
+    wanted, stock, demand = drawn(
+        (
+            luck.randint(1, most),
+            [((luck.randrange(20), luck.randrange(30)), luck.randint(1, most)) for _ in range(8)],
+        )
+        for _ in range(15)
+    )
+    first = plan_scattered(layout, demand, stock, "depot", "depot", MaxRounds(0))
+    plan = plan_scattered(layout, demand, stock, "depot", "depot", MaxRounds(40))
+    assert plan.feasible
+    assert plan.bound_mm <= plan.route.distance_mm < 0.9 * first.route.distance_mm
+    assert sum(pick.qty for pick in plan.picks) == sum(wanted.values())
+    assert plan == plan_scattered(layout, demand, stock, "depot", "depot", MaxRounds(40))
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

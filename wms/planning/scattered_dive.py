@@ -22,7 +22,7 @@ from wms.planning.scattered_search import COLUMN_AT, rand
 # What a fixed bin pays: the tour cannot do without.
 MUST = 1e9
 # Rounds of prices before the first slot is fixed, and the most rounds of a dive.
-WARM, ROUNDS = 2, 60
+WARM, ROUNDS = 1, 60
 # An item that is missed while slots are fixed becomes so much dearer.
 DEARER, MORE = 1.2, 1.0
 LEAST_STEP = 4.0
@@ -172,7 +172,7 @@ def _let_go(stall, hold, s, kept):
         two = (two + 1) % count
     first, last = column[one], column[two]
     low, high = min(first, last), max(first, last)
-    kind, share = rand(s, 5), 20 + rand(s, 60)
+    kind, share = rand(s, 6), 20 + rand(s, 60)
     for k in range(count):
         must[k] = kept[stall.order[k]]
         if not must[k]:
@@ -184,6 +184,7 @@ def _let_go(stall, hold, s, kept):
             or (kind == 2 and rand(s, 100) < share)
             or (kind == 3 and between)
             or (kind == 4 and not between)
+            or kind == 5
         ):
             must[k] = 0
         else:
