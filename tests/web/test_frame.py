@@ -11,7 +11,8 @@ PLATE = {"plate": "7", "lot": "-", "qty": "0"}
 COUNT = Step(
     ref="count/1", version=1, title="Count A-01-1",
     questions=(
-        Question(fact="plate", ask="Scan item or plate", accepts={CODE: PLATE}),
+        Question(fact="plate", ask="Scan item or plate",
+                 accepts={CODE: PLATE, "PEN": {"plate": "3"}}),
         Question(fact="lot", ask="Lot", kind="text"),
         Question(fact="qty", ask="How many pieces?", kind="qty"),
         Question(fact="bin", ask="Scan the bin", accepts={"A-01-1": {"bin": "1"}}),
