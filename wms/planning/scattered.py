@@ -175,7 +175,7 @@ def warm_up() -> bool:
     search._dive(0.0, fresh=True)
     search._look_ahead()
     for _ in search._beam(WIDTH):
-        search._ruin(1, 0.0)
+        search._ruin(1)
     return plan.proven
 
 
@@ -292,8 +292,7 @@ class _Search:
                 self._dive(luck.choice(THRESHOLDS), fresh=False)
                 yield
                 if number % DIVES_A_RUIN == 0:
-                    ruin.restart(self.shelf, self.best, self.kept, self.costs)
-                    self._ruin(tries, 0.0)
+                    self._ruin(tries)
                     yield
                 self._look_ahead()
             width = min(WIDTH_MOST, WIDTH_GROWTH * width)
@@ -311,9 +310,11 @@ class _Search:
             self.best, self.kept, self.costs, self.spurs, DIVES, threshold, fresh,
         )  # fmt: skip
 
-    def _ruin(self, tries: int, threshold: float) -> None:
+    def _ruin(self, tries: int) -> None:
+        """Ruin and recreate, from the best plan."""
+        ruin.restart(self.shelf, self.best, self.kept, self.costs)
         ruin.ruin_and_recreate(
-            self.flat, self.shelf, self.work, self.best, self.kept, self.costs, tries, threshold
+            self.flat, self.shelf, self.work, self.best, self.kept, self.costs, tries
         )
 
     def _beam(self, width: int) -> Iterator[None]:

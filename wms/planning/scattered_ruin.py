@@ -110,8 +110,8 @@ def _any_chosen(s):
 
 
 @kernel
-def ruin_and_recreate(flat, s, work, best, kept, costs, tries, threshold):
-    """`tries` times: give up some bins, serve their items again, keep it if not much longer.
+def ruin_and_recreate(flat, s, work, best, kept, costs, tries):
+    """`tries` times: give up some bins, serve their items again, keep it if not longer.
 
     `costs` is [current, best]; `kept` and `best` are the choices that belong to them.
     """
@@ -132,7 +132,7 @@ def ruin_and_recreate(flat, s, work, best, kept, costs, tries, threshold):
         for k in range(size):
             prune(flat, s, work, queue[k])
         length = cost_of(flat, s, work)
-        if length <= costs[0] * (1.0 + threshold):
+        if length <= costs[0]:
             costs[0] = length
             _save(s, kept)
             if length < costs[1]:
