@@ -22,8 +22,9 @@ from wms.planning.zones import plan_zones
 MM = 1000
 # How the set was cut: this share of the orders, in time, is for training; thin days do not count.
 TRAIN_SHARE, DAY_LINES_MIN = 0.6, 100
-# As a share of the training orders, chosen by cuts in time among those.
-HALF_LIFE = 0.4
+# As a share of the training orders. Cuts in time among those favour 0.4, but no cut can show that
+# the oldest orders are those of the season that comes again.
+HALF_LIFE = 0.8
 RULES = ("mean_tour_swap_search", "mean_tour_within_aisle_abc", "mean_tour_nearest_abc")
 
 
