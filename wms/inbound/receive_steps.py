@@ -63,7 +63,7 @@ def normal_questions(delivery: Delivery) -> tuple[Question, ...]:
     items = Question(
         fact="item",
         ask="Scan pallet, case or item",
-        show=delivery.head.external_id,
+        show=f"goods of {delivery.head.external_id}",
         accepts={**item_codes(delivery), **plate_codes(delivery)},
     )
     return (items, *_again_questions(delivery), *item_questions(delivery, _open_qty(delivery)),
