@@ -74,6 +74,14 @@ async def test_badge_then_pin_leads_to_work_and_out_again(browser: httpx.AsyncCl
     assert browser.cookies["device"] == device
 
 
+async def test_who_was_signed_out_meanwhile_is_told_so(browser: httpx.AsyncClient) -> None:
+    assert "signed out" not in (await browser.get("/floor/login")).text
+    await enter(browser, "PIA")
+    assert "signed out" not in (await browser.get("/floor/login")).text
+    browser.cookies.set("session", "one that ended", domain="wms.test")
+    assert "You were signed out" in (await browser.get("/floor/login")).text
+
+
 async def test_wrong_things_in_the_fields_are_said_and_open_nothing(
     browser: httpx.AsyncClient,
 ) -> None:

@@ -27,9 +27,11 @@ from web.session import (
     now,
     same_site,
     session_cookie,
+    session_of,
     warehouse_cookie,
 )
 from wms.access import queries, signin
+from wms.access.rules import NotSignedIn
 from wms.access.signin import BadgeUnknown, WarehouseUnknown
 from wms.db import Db
 from wms.errors import Denied, WmsError
@@ -50,11 +52,23 @@ async def show(request: Request[Any, Any, Any]) -> Response[str]:
     next_url = request.query_params.get("next", "")
     async with request.app.state.db.reading() as tx:
         codes = await queries.list_warehouse_codes(tx)
-    message = str(WarehouseUnknown(code=wanted)) if wanted and wanted not in codes else ""
-    page = _page(render_login(message=message, next_url=next_url))
+    message, tone = "", "wrong"
+    if wanted and wanted not in codes:
+        message = str(WarehouseUnknown(code=wanted))
+    elif request.cookies.get(SESSION_COOKIE) and not await _is_signed_in(request):
+        message, tone = "You were signed out. Log in; your work waits for you.", "care"
+    page = _page(render_login(message=message, tone=tone, next_url=next_url))
     if wanted in codes:
         page.set_cookie(warehouse_cookie(wanted, request.app.state.settings))
     return page
+
+
+async def _is_signed_in(request: Request[Any, Any, Any]) -> bool:
+    try:
+        await session_of(request)
+    except NotSignedIn:
+        return False
+    return True
 
 
 @post("/floor/login", guards=[same_site])
