@@ -235,7 +235,8 @@ async def test_work_of_another_person_is_not_sent_under_my_name(page, shop, air)
     sent: list[str] = []  # by this person
     other.on("request", lambda request: sent.append(request.post_data or ""))
     await visit(other, "/floor/pick/2")
-    await expect(other.locator("#limit")).to_contain_text("AN must log in to send work")
+    told = "AN must log in to send work that waits here."
+    await expect(other.locator("#limit")).to_contain_text(told)
     await pick_one(other, BINS[1])
     await wait_for(lambda: "pick/4" in refs(shop))
     assert not any("pick/1" in body for body in sent)

@@ -79,20 +79,15 @@ async def show_release(request: REQUEST) -> Response[Any]:
 async def release(request: REQUEST) -> Response[Any]:
     """Promise the stock now, plan behind. JSON: the wave's id and who stays behind."""
     form = await request.form()
-    db: Db = request.app.state.db
     ids = [id for each in fields(form, "order") if (id := whole(each)) is not None]
-    stamp = stamp_of(await session_of(request))
     if not ids and not field(form, "chosen"):
-        async with db.reading() as tx:
+        stamp = stamp_of(await session_of(request))
+        async with request.app.state.db.reading() as tx:
             ids = await board.list_candidates(
                 tx, stamp, cutoff_at=moment(field(form, "cutoff")),
                 carrier_id=whole(field(form, "carrier")),
             )  # fmt: skip
     wave_id, left = await _start(request, ids) if ids else (None, [])
-    if wave_id is not None:
-        task = asyncio.create_task(_finish(db, stamp, wave_id), name=f"wave {wave_id}")
-        _planning.add(task)
-        task.add_done_callback(_planning.discard)
     if wants_json(request):
         return json({"wave_id": wave_id, "orders": len(ids) - len(left), "left": left})
     if wave_id is None:
@@ -103,11 +98,17 @@ async def release(request: REQUEST) -> Response[Any]:
 
 
 async def _start(request: REQUEST, ids: list[int]) -> tuple[int | None, list[waves.Left]]:
-    """The wave and who stays behind; an order that changed since it was read is left behind too."""
+    """The wave, from here on planned behind, and who stays; an order that changed since it was read
+    stays too. All of it is one act: its events name the same cause."""
     async with writing(request) as write:
         wave_id, left = await waves.start_wave(write.tx, write.stamp, ids)
         told = {"orders": len(ids) - len(left), "left": len(left)}
         await write.note("wave.released", f"wave/{wave_id or 'none'}", after=told)
+    if wave_id is not None:
+        finish = _finish(request.app.state.db, write.stamp, wave_id)
+        task = asyncio.create_task(finish, name=f"wave {wave_id}")
+        _planning.add(task)
+        task.add_done_callback(_planning.discard)
     return wave_id, left
 
 
