@@ -181,8 +181,11 @@ function openDb() {
 }
 
 /** A response within `ms`, body included. */
-export const ask = (url, ms, options) =>
-  fetch(url, { ...options, signal: AbortSignal.timeout(ms) });
+export function ask(url, ms, options) {
+  const stop = new AbortController(); // AbortSignal.timeout is missing on older handhelds
+  setTimeout(() => stop.abort(), ms);
+  return fetch(url, { signal: stop.signal, ...options });
+}
 
 /** The server's answer; nothing to try again, null when the session ended. */
 async function send({ key, ref, version, scans, path, seq, at }, tries) {
@@ -200,6 +203,6 @@ async function send({ key, ref, version, scans, path, seq, at }, tries) {
     if (status === 200) return "ok" in body && body;
     return { ok: false, say: body.detail || body.title };
   } catch {
-    return;
+    // no network, or no answer in time
   }
 }
